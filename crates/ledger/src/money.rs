@@ -1,0 +1,144 @@
+//! Exact money: whole hundredths in an `i64`, the resolution of the documented
+//! `DECIMAL(15,2)`.
+//!
+//! Owns parsing, printing and checked arithmetic. Knows no currency: how many
+//! decimals a currency takes is [`crate::Currency`]'s business.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// The largest value of `DECIMAL(15,2)`: 9,999,999,999,999.99.
+const MAX_HUNDREDTHS: i64 = 999_999_999_999_999;
+
+/// A sum of money in hundredths of its currency's unit; may be zero or negative.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Money(i64);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// The most one account can hold.
+    pub const MAX: Self = Self(MAX_HUNDREDTHS);
+
+    /// From hundredths; `None` beyond `DECIMAL(15,2)`.
+    pub fn from_hundredths(hundredths: i64) -> Option<Self> {
+        (hundredths.unsigned_abs() <= MAX_HUNDREDTHS.unsigned_abs()).then_some(Self(hundredths))
+    }
+
+    /// The same sum in hundredths.
+    pub fn hundredths(self) -> i64 {
+        self.0
+    }
+
+    /// The sum of both; `None` beyond `DECIMAL(15,2)`.
+    pub fn plus(self, other: impl Into<Self>) -> Option<Self> {
+        self.0.checked_add(other.into().0).and_then(Self::from_hundredths)
+    }
+
+    /// This less the other; `None` beyond `DECIMAL(15,2)`.
+    pub fn minus(self, other: impl Into<Self>) -> Option<Self> {
+        self.0.checked_sub(other.into().0).and_then(Self::from_hundredths)
+    }
+}
+
+impl fmt::Display for Money {
+    /// Always two decimals: `1000.00`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let hundredths = self.0.unsigned_abs();
+        let (units, rest) = (hundredths.checked_div(100), hundredths.checked_rem(100));
+        write!(f, "{sign}{}.{:02}", units.unwrap_or_default(), rest.unwrap_or_default())
+    }
+}
+
+/// A positive sum of money: what an order asks to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Amount(i64);
+
+impl Amount {
+    /// From hundredths; `None` unless positive and within `DECIMAL(15,2)`.
+    pub fn from_hundredths(hundredths: i64) -> Option<Self> {
+        (1..=MAX_HUNDREDTHS).contains(&hundredths).then_some(Self(hundredths))
+    }
+
+    /// The same amount in hundredths.
+    pub fn hundredths(self) -> i64 {
+        self.0
+    }
+
+    /// Reads a decimal literal exactly as it was written: digits, and at most
+    /// two decimals. No sign, exponent, blank or separator; the text is never
+    /// turned into a float on the way.
+    ///
+    /// # Errors
+    /// [`AmountError`] says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<Self, AmountError> {
+        let (units, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if text.starts_with('-') && digits(units.trim_start_matches('-')) && digits(decimals) {
+            return Err(AmountError::NotPositive);
+        }
+        if !digits(units) || !digits(decimals) {
+            return Err(AmountError::Malformed);
+        }
+        let hundredths = match decimals.len() {
+            1 => decimals.parse::<i64>().ok().and_then(|tenths| tenths.checked_mul(10)),
+            2 => decimals.parse::<i64>().ok(),
+            _ => return Err(AmountError::TooPrecise),
+        };
+        let units = units.trim_start_matches('0');
+        let units = if units.is_empty() { Some(0) } else { units.parse::<i64>().ok() };
+        let total = units
+            .and_then(|units| units.checked_mul(100))
+            .zip(hundredths)
+            .and_then(|(units, hundredths)| units.checked_add(hundredths))
+            .ok_or(AmountError::TooLarge)?;
+        match total {
+            0 => Err(AmountError::NotPositive),
+            total => Self::from_hundredths(total).ok_or(AmountError::TooLarge),
+        }
+    }
+}
+
+impl From<Amount> for Money {
+    fn from(amount: Amount) -> Self {
+        Self(amount.0)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Money::from(*self).fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    /// Reads the hundredths that `Serialize` wrote, never a client's decimals.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let hundredths = i64::deserialize(deserializer)?;
+        Self::from_hundredths(hundredths)
+            .ok_or_else(|| serde::de::Error::custom("an amount is positive"))
+    }
+}
+
+/// Why a text is no amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AmountError {
+    /// Not plain digits with a point.
+    #[error("must be a plain decimal number such as 1000 or 12.50, without sign, exponent or separators")]
+    Malformed,
+    /// Zero or less.
+    #[error("must be greater than zero")]
+    NotPositive,
+    /// A third decimal.
+    #[error("must have at most two decimals")]
+    TooPrecise,
+    /// Beyond `DECIMAL(15,2)`.
+    #[error("must be at most 9999999999999.99")]
+    TooLarge,
+}

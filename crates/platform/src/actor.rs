@@ -1,0 +1,181 @@
+//! Who is acting, from where, and what they are allowed to.
+
+use crate::error::{Error, Forbidden, Result};
+use ledger::{Authority, UserId};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
+use uuid::Uuid;
+
+/// Where a request comes from; goes into the audit trail.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address.
+    pub ip: Option<IpAddr>,
+    /// The client's own name for itself, at most 512 bytes.
+    pub user_agent: Option<String>,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+/// The documented roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Own money.
+    User,
+    /// Everybody's.
+    Admin,
+}
+
+impl Role {
+    /// The name in the `role` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "user" => Ok(Self::User),
+            "admin" => Ok(Self::Admin),
+            _ => Err(()),
+        }
+    }
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What an API key can be allowed: one closed catalogue.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Permission {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl Permission {
+            /// The whole catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name in `api_keys.permissions`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+permissions! {
+    /// See the owner's profile.
+    ReadProfile = "read:profile";
+    /// See accounts and their entries.
+    ReadAccounts = "read:accounts";
+    /// Open, suspend, restore and close accounts.
+    WriteAccounts = "write:accounts";
+    /// See transactions.
+    ReadTransactions = "read:transactions";
+    /// Create transactions; complete transfers and withdrawals; cancel.
+    WriteTransactions = "write:transactions";
+    /// Complete deposits, credits and debits.
+    ProcessTransactions = "process:transactions";
+    /// See webhooks and deliveries.
+    ReadWebhooks = "read:webhooks";
+    /// Manage webhooks.
+    WriteWebhooks = "write:webhooks";
+    /// See the audit trail; needs an owner with the role admin.
+    ReadAudit = "read:audit";
+    /// Manage users; needs an owner with the role admin.
+    AdminUsers = "admin:users";
+}
+
+impl FromStr for Permission {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(())
+    }
+}
+
+/// How the actor showed who they are.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A login; allowed what the role allows.
+    Session(Uuid),
+    /// A key; allowed what the role *and* the key allow.
+    ApiKey {
+        /// Which.
+        id: Uuid,
+        /// What it was given.
+        permissions: BTreeSet<Permission>,
+        /// Requests per rate-limit window; 0: unlimited.
+        rate_limit: u32,
+    },
+}
+
+/// Somebody, proven.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The user.
+    pub user_id: UserId,
+    /// Their role.
+    pub role: Role,
+    /// How they showed it.
+    pub credential: Credential,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl Actor {
+    /// Passes who may.
+    ///
+    /// # Errors
+    /// [`Forbidden::Permission`] for a key without it.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        if matches!(permission, Permission::ReadAudit | Permission::AdminUsers) {
+            self.require_admin()?;
+        }
+        if self.has(permission) { Ok(()) } else { Err(Error::Forbidden(Forbidden::Permission)) }
+    }
+
+    /// Passes a person who logged in, for what a key must not do: manage logins and keys.
+    ///
+    /// # Errors
+    /// [`Forbidden::SessionOnly`] for a key.
+    pub fn require_session(&self) -> Result<Uuid> {
+        match self.credential {
+            Credential::Session(id) => Ok(id),
+            Credential::ApiKey { .. } => Err(Error::Forbidden(Forbidden::SessionOnly)),
+        }
+    }
+
+    /// Whether the actor is an administrator, by role.
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    fn require_admin(&self) -> Result<()> {
+        if self.is_admin() { Ok(()) } else { Err(Error::Forbidden(Forbidden::AdminOnly)) }
+    }
+
+    fn has(&self, permission: Permission) -> bool {
+        match &self.credential {
+            Credential::Session(_) => true,
+            Credential::ApiKey { permissions, .. } => permissions.contains(&permission),
+        }
+    }
+
+    /// What the actor may do with money: own accounts only, unless an
+    /// administrator; `users_settle` is the setting that lets users complete
+    /// their own deposits, as the documented quick start does.
+    pub fn authority(&self, users_settle: bool) -> Authority {
+        let is_key = matches!(self.credential, Credential::ApiKey { .. });
+        Authority {
+            only: (!self.is_admin()).then_some(self.user_id),
+            settles: users_settle
+                || (self.is_admin() && !is_key)
+                || (is_key && self.has(Permission::ProcessTransactions)),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! wallstreet
+fn main() {}

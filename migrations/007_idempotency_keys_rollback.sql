@@ -1,0 +1,1 @@
+DROP TABLE wallstreet.idempotency_keys;
