@@ -121,7 +121,7 @@ DECLARE
     offender record;
 BEGIN
     SELECT t.id, t.currency AS given, a.currency AS kept INTO offender
-      FROM new_rows t JOIN accounts a ON a.id = t.account_id
+      FROM new_rows t JOIN public.accounts a ON a.id = t.account_id
      WHERE t.currency IS DISTINCT FROM a.currency
      LIMIT 1;
     IF FOUND THEN

@@ -19,8 +19,7 @@ impl Currency {
     /// # Errors
     /// Unknown codes, metals, test codes and funds; currencies of more than two decimals.
     pub fn parse(code: &str) -> Result<Self, CurrencyError> {
-        let currency =
-            iso_currency::Currency::from_code(code).ok_or(CurrencyError::Unknown)?;
+        let currency = iso_currency::Currency::from_code(code).ok_or(CurrencyError::Unknown)?;
         match currency.exponent() {
             Some(0 | 2) => Ok(Self(currency)),
             Some(_) => Err(CurrencyError::TooFine),

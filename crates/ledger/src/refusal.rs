@@ -60,7 +60,9 @@ pub enum Refusal {
     #[error("Only the sender can process or cancel this transfer")]
     TransferNotYours,
     /// Completing this type takes more than owning the account.
-    #[error("Completing a deposit, credit or debit needs an administrator or a key with process:transactions")]
+    #[error(
+        "Completing a deposit, credit or debit needs an administrator or a key with process:transactions"
+    )]
     SettlementNotAllowed,
     /// Only an empty account can be closed.
     #[error("The account still holds {balance} {currency}: move it away before closing")]
@@ -74,7 +76,9 @@ pub enum Refusal {
     #[error("The account has pending transactions: process or cancel them before closing")]
     AccountHasPending,
     /// A user leaves only with all accounts empty.
-    #[error("An account still holds money or has pending transactions: empty it before closing the user")]
+    #[error(
+        "An account still holds money or has pending transactions: empty it before closing the user"
+    )]
     UserHasMoney,
     /// The balance would exceed `DECIMAL(15,2)`.
     #[error("The balance would exceed 9999999999999.99")]

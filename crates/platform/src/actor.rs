@@ -94,7 +94,11 @@ permissions! {
 impl FromStr for Permission {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(())
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|permission| permission.as_str() == text)
+            .ok_or(())
     }
 }
 
@@ -136,7 +140,11 @@ impl Actor {
         if matches!(permission, Permission::ReadAudit | Permission::AdminUsers) {
             self.require_admin()?;
         }
-        if self.has(permission) { Ok(()) } else { Err(Error::Forbidden(Forbidden::Permission)) }
+        if self.has(permission) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(Forbidden::Permission))
+        }
     }
 
     /// Passes a person who logged in, for what a key must not do: manage logins and keys.
@@ -156,7 +164,11 @@ impl Actor {
     }
 
     fn require_admin(&self) -> Result<()> {
-        if self.is_admin() { Ok(()) } else { Err(Error::Forbidden(Forbidden::AdminOnly)) }
+        if self.is_admin() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(Forbidden::AdminOnly))
+        }
     }
 
     fn has(&self, permission: Permission) -> bool {
@@ -166,16 +178,26 @@ impl Actor {
         }
     }
 
-    /// What the actor may do with money: own accounts only, unless an
-    /// administrator; `users_settle` is the setting that lets users complete
-    /// their own deposits, as the documented quick start does.
+    /// Whose things the actor sees: `None` means everybody's. A key of an
+    /// administrator sees everybody's only if it was given `admin:users`.
+    pub fn scope(&self) -> Option<UserId> {
+        let everybody = self.is_admin() && self.has(Permission::AdminUsers);
+        (!everybody).then_some(self.user_id)
+    }
+
+    /// What the actor may do with money. `users_settle` is the setting that lets
+    /// users complete their own deposits, as the documented quick start does;
+    /// without it only an administrator, or an administrator's key with
+    /// `process:transactions`, completes them: a key never exceeds its owner.
     pub fn authority(&self, users_settle: bool) -> Authority {
-        let is_key = matches!(self.credential, Credential::ApiKey { .. });
         Authority {
-            only: (!self.is_admin()).then_some(self.user_id),
-            settles: users_settle
-                || (self.is_admin() && !is_key)
-                || (is_key && self.has(Permission::ProcessTransactions)),
+            only: self.scope(),
+            settles: (users_settle || self.is_admin()) && self.may_process(users_settle),
         }
+    }
+
+    fn may_process(&self, users_settle: bool) -> bool {
+        let ordinary = users_settle && self.has(Permission::WriteTransactions);
+        ordinary || self.has(Permission::ProcessTransactions)
     }
 }

@@ -50,6 +50,15 @@ pub enum Error {
         /// For the log.
         cause: String,
     },
+    /// The connection broke between COMMIT and its answer, and the database could
+    /// not be asked since. It may have happened: the same key will tell.
+    #[error(
+        "The outcome is not known yet: send the same request again with the same Idempotency-Key"
+    )]
+    OutcomeUnknown {
+        /// For the log.
+        cause: String,
+    },
     /// A fault of ours. The text is for the log only.
     #[error("internal error: {0}")]
     Internal(Box<dyn StdError + Send + Sync>),
@@ -58,7 +67,11 @@ pub enum Error {
 impl Error {
     /// One broken rule.
     pub fn invalid(field: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![Violation { field: field.to_owned(), code, message: message.into() }])
+        Self::Invalid(vec![Violation {
+            field: field.to_owned(),
+            code,
+            message: message.into(),
+        }])
     }
 
     /// A fault of ours, told in words.
@@ -77,6 +90,7 @@ impl Error {
             Self::KeyReused => "idempotency_key_reused",
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Unavailable { .. } => "unavailable",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::Internal(_) => "internal_error",
         }
     }
@@ -92,7 +106,10 @@ impl From<Refusal> for Error {
             Refusal::TransactionNotFound => Self::NotFound(Resource::Transaction),
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
-            refusal => Self::Refused { refusal, original: None },
+            refusal => Self::Refused {
+                refusal,
+                original: None,
+            },
         }
     }
 }

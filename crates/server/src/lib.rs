@@ -1,1 +1,160 @@
-//! server
+//! HTTP: translates a request into a use case and its outcome into an answer.
+//!
+//! Owns the route table, the documented envelope, limits, and the API document,
+//! which is generated from the code that answers. Knows no SQL, no rule of the
+//! bank, and reads no environment.
+//!
+//! A request passes, from the outside in: [`envelope`] (id, span, frame),
+//! CORS, [`shield`] (Host, a task of its own, timeout), [`caller`] (who),
+//! [`limits`] (how often), and then a handler in [`api`], whose arguments
+//! ([`caller`], [`extract`], [`query`]) say what it needs.
+
+mod api;
+mod caller;
+mod docs;
+mod envelope;
+mod extract;
+mod fields;
+mod limits;
+mod openapi;
+mod origin;
+mod paging;
+mod problem;
+mod query;
+mod reply;
+mod routes;
+mod serve;
+mod shield;
+mod violation;
+mod windows;
+
+pub use serve::serve;
+
+use axum::{Router, extract::FromRef, http::HeaderValue, middleware};
+use limits::Limits;
+use platform::{Environment, Platform};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+/// What the operator decides about HTTP.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it runs; production asks browsers for HTTPS.
+    pub environment: Environment,
+    /// The exact origins whose pages may call the API; `*`: any.
+    pub cors_origins: Vec<String>,
+    /// Whether `/api-docs` is there.
+    pub docs: bool,
+    /// How often somebody may come.
+    pub rate_limits: RateLimits,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The most connections at once; more wait in the kernel's queue.
+    pub max_connections: usize,
+}
+
+/// How often somebody may come within one window; 0 turns a limit off.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimits {
+    /// Requests of a user or an address; documented: 100. A key brings its own.
+    pub max: u32,
+    /// The window; documented: 15 minutes.
+    pub window: Duration,
+    /// Failed tries at the doors where secrets are tried; documented: 5.
+    pub auth_max: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self { max: 100, window: Duration::from_secs(15 * 60), auth_max: 5 }
+    }
+}
+
+/// What every request can reach. Clones share everything.
+#[derive(Clone)]
+struct App(Arc<Inner>);
+
+struct Inner {
+    platform: Platform,
+    settings: Settings,
+    limits: Limits,
+    draining: AtomicBool,
+}
+
+impl App {
+    fn new(platform: Platform, settings: Settings) -> Self {
+        let limits = Limits::new(settings.rate_limits);
+        Self(Arc::new(Inner { platform, settings, limits, draining: AtomicBool::new(false) }))
+    }
+
+    /// From now on, send new requests elsewhere.
+    fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Platform {
+    fn from_ref(app: &App) -> Self {
+        app.platform.clone()
+    }
+}
+
+/// The whole API as a service, without connections: for tests.
+pub fn router(platform: Platform, settings: Settings) -> Router {
+    assemble(&App::new(platform, settings))
+}
+
+/// The API document: OpenAPI 3.1, as readable JSON.
+pub fn openapi() -> String {
+    openapi::document()
+}
+
+fn assemble(app: &App) -> Router {
+    let (mut router, _) = routes::table(app).split_for_parts();
+    if app.settings.docs {
+        router = router.merge(docs::routes());
+    }
+    router
+        .layer(middleware::from_fn_with_state(app.clone(), limits::requests))
+        .layer(middleware::from_fn_with_state(app.clone(), caller::identify))
+        .layer(middleware::from_fn(shield::apart))
+        .layer(middleware::from_fn(shield::host))
+        .layer(cors(&app.settings.cors_origins))
+        .layer(middleware::from_fn_with_state(app.clone(), envelope::frame))
+        .with_state(app.clone())
+}
+
+/// Cookies play no part here, so credentials are never allowed.
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::from(Any)
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok()))
+    };
+    let exposed = [envelope::REQUEST_ID, reply::REPLAYED]
+        .into_iter()
+        .chain(limits::HEADERS)
+        .chain([axum::http::header::RETRY_AFTER, axum::http::header::LOCATION]);
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods(["GET", "POST", "PUT", "PATCH", "DELETE"].map(|m| m.parse().expect("a method")))
+        .allow_headers(
+            ["authorization", "content-type", "x-api-key", "idempotency-key", "x-request-id", "traceparent"]
+                .map(axum::http::HeaderName::from_static),
+        )
+        .expose_headers(exposed.collect::<Vec<_>>())
+        .max_age(Duration::from_secs(600))
+}

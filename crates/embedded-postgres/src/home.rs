@@ -1,0 +1,192 @@
+//! The data directory's layout: who owns which part, with which mode, and what may already be
+//! there.
+//!
+//! Invariant: when we are root and PostgreSQL is not, only `pg` and the socket directory belong to
+//! PostgreSQL's user; what we write ourselves we write by rename or without following links, so
+//! that this user cannot redirect us.
+
+use crate::{Error, error::cannot, identity::Identity};
+use std::{
+    env,
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// A Unix socket's path has at most 107 bytes (`sun_path`); PostgreSQL appends `/.s.PGSQL.5432`,
+/// and its lock file more.
+const LONGEST_SOCKET_DIR: usize = 80;
+const STAGING: &str = "pg.init.";
+
+/// Where the binary keeps its data unless told otherwise: root's home is closed to the user that
+/// PostgreSQL runs as, so root has `/var/lib/wallstreet`; anyone else has the XDG data directory.
+pub fn default_data_dir() -> PathBuf {
+    let absolute = |key| {
+        env::var_os(key)
+            .map(PathBuf::from)
+            .filter(|path: &PathBuf| path.is_absolute())
+    };
+    if nix::unistd::Uid::effective().is_root() {
+        return PathBuf::from("/var/lib/wallstreet");
+    }
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    data.unwrap_or_else(|| PathBuf::from("/var/lib"))
+        .join("wallstreet")
+}
+
+/// A data directory, by its real path.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub dir: PathBuf,
+}
+
+impl Home {
+    /// Creates the directory if need be. 0711: others may pass through to the socket, and list
+    /// nothing.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        if !dir.exists() {
+            fs::create_dir_all(dir).map_err(cannot("create", dir))?;
+            set_mode(dir, 0o711)?;
+        }
+        let dir = dir.canonicalize().map_err(cannot("open", dir))?;
+        Ok(Self { dir })
+    }
+
+    pub fn pg(&self) -> PathBuf {
+        self.dir.join("pg")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("postgres.log")
+    }
+
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("wallstreet.lock")
+    }
+
+    /// The process id in the name keeps an `initdb` that is still dying out of our way.
+    pub fn staging(&self) -> PathBuf {
+        self.dir.join(format!("{STAGING}{}", std::process::id()))
+    }
+
+    /// Refuses a directory that somebody else filled. Ours has our lock file from the first start
+    /// on; before that, configuration of ours (`wallstreet*`), a download and hidden files may be
+    /// there.
+    pub fn refuse_foreign(&self) -> Result<(), Error> {
+        if self.lock().exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&self.dir)
+            .map_err(cannot("list", &self.dir))?
+            .flatten()
+        {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let ours = name.starts_with("wallstreet") || name.starts_with('.');
+            if !ours && !["cache", "lost+found"].contains(&name.as_str()) {
+                return Err(Error::Foreign {
+                    dir: self.dir.clone(),
+                    found: name,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a crash in `initdb` left behind. Only under the lock: before that it may be somebody's
+    /// work in progress.
+    pub fn remove_leftovers(&self) -> Result<(), Error> {
+        for entry in fs::read_dir(&self.dir)
+            .map_err(cannot("list", &self.dir))?
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().starts_with(STAGING) {
+                fs::remove_dir_all(entry.path()).map_err(cannot("remove", entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `<data>/run`, or where that cannot be written in a connection string (too long for a socket,
+    /// or with the comma that separates hosts), a short path named after the directory's inode.
+    pub fn socket_dir(&self, user: &Identity) -> Result<PathBuf, Error> {
+        let run = self.dir.join("run");
+        let plain = !run.as_os_str().as_encoded_bytes().contains(&b',');
+        if plain && run.as_os_str().len() <= LONGEST_SOCKET_DIR {
+            private_dir(&run, 0o711, user)?;
+            return Ok(run);
+        }
+        let inode = fs::metadata(&self.dir).map_err(cannot("read", &self.dir))?;
+        let name = format!("wallstreet-{:x}-{:x}", inode.dev(), inode.ino());
+        let temporary = env::temp_dir().join(&name);
+        let short = temporary.as_os_str().len() <= LONGEST_SOCKET_DIR;
+        let run = if short {
+            temporary
+        } else {
+            Path::new("/tmp").join(&name)
+        };
+        private_dir(&run, 0o711, user)?;
+        Ok(run)
+    }
+}
+
+/// A directory of PostgreSQL's user. One that exists must be a real directory and theirs already:
+/// in a shared temporary directory anyone could have put one there.
+pub(crate) fn private_dir(path: &Path, mode: u32, user: &Identity) -> Result<(), Error> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => user.own(path)?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = fs::symlink_metadata(path).map_err(cannot("read", path))?;
+            let ours =
+                [user.uid.as_raw(), nix::unistd::Uid::effective().as_raw()].contains(&found.uid());
+            if !found.is_dir() || !ours {
+                return Err(cannot("use", path)(io::Error::other(
+                    "it belongs to somebody else",
+                )));
+            }
+            user.own(path)?;
+        }
+        Err(error) => return Err(cannot("create", path)(error)),
+    }
+    set_mode(path, mode)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(cannot("set the mode of", path))
+}
+
+/// Opens a file of ours for reading and writing, never through a link.
+pub(crate) fn open_own(path: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(cannot("open", path))
+}
+
+/// Puts a whole file in place of the old one, or leaves the old one.
+pub(crate) fn replace(path: &Path, mode: u32, text: &[u8]) -> Result<(), Error> {
+    let new = path.with_extension(format!("new.{}", std::process::id()));
+    let write = || {
+        let _ = fs::remove_file(&new);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&new)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.write_all(text)?;
+        fs::rename(&new, path)
+    };
+    write().map_err(cannot("write", path))
+}
+
+/// A rename is durable once its directory is.
+pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(cannot("sync", path))
+}

@@ -1,0 +1,55 @@
+//! One process at a time owns a data directory. The kernel drops the lock with the process, however
+//! that ends.
+
+use crate::{Error, error::cannot, home, home::Home};
+use std::{
+    fs::{File, TryLockError},
+    io::{Read, Write},
+    thread,
+    time::Duration,
+};
+
+/// Held as long as this value lives.
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock and writes our pid into it, for the message of whoever comes second.
+    pub fn take(home: &Home) -> Result<Self, Error> {
+        let path = home.lock();
+        let mut file = home::open_own(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::InUse {
+                    dir: home.dir.clone(),
+                    pid: holder(file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot("lock", &path)(error)),
+        }
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write(&mut file).map_err(cannot("write", &path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The pid in the file. The holder writes it a moment after it took the lock.
+fn holder(mut file: File) -> String {
+    let mut text = String::new();
+    for _ in 0..20 {
+        if file.read_to_string(&mut text).is_ok() && text.ends_with('\n') {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    if text.is_empty() {
+        "unknown".to_owned()
+    } else {
+        text.trim().to_owned()
+    }
+}

@@ -1,0 +1,470 @@
+//! Accounts: where a user holds money.
+//!
+//! Owns the table `accounts` and the reading of `wallstreet.entries`. Balances
+//! are changed by [`crate::posting`] alone; here an account is opened,
+//! suspended, restored and closed, always under the row lock that money takes.
+
+mod store;
+
+use crate::{
+    Platform,
+    actor::{Actor, Permission},
+    db::{Connection, Param, Tx, Utc},
+    error::{Error, Resource, Result},
+    facts::{self, By, Fact},
+    idempotency::{self, IdempotencyKey, Outcome},
+    page::{Cursor, Listing, PageRequest, Position},
+};
+use jiff::Timestamp;
+use ledger::{
+    AccountId, AccountNumber, AccountStatus, Amount, Currency, Direction, Kind, Money, NumberKey,
+    Refusal, TransactionId, UserId,
+};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+pub(crate) use store::ALL as STATEMENTS;
+use uuid::Uuid;
+
+/// An account as its owner sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the columns of the documented table, by their names"
+)]
+pub struct Account {
+    pub id: AccountId,
+    pub user_id: UserId,
+    pub number: AccountNumber,
+    pub account_type: AccountType,
+    pub currency: Currency,
+    pub balance: Money,
+    pub available_balance: Money,
+    pub status: AccountStatus,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The documented types of account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the documented words")]
+pub enum AccountType {
+    Checking,
+    Savings,
+    Investment,
+    Business,
+}
+
+impl AccountType {
+    /// The name in the `account_type` column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checking => "checking",
+            Self::Savings => "savings",
+            Self::Investment => "investment",
+            Self::Business => "business",
+        }
+    }
+}
+
+impl FromStr for AccountType {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [
+            Self::Checking,
+            Self::Savings,
+            Self::Investment,
+            Self::Business,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or(())
+    }
+}
+
+/// One entry of the book, from one account's side.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the account's history, from 1.
+    pub seq: i64,
+    /// The account's own transaction.
+    pub transaction_id: TransactionId,
+    /// The transaction the book names: of a transfer, the sender's.
+    pub(crate) entry_transaction_id: TransactionId,
+    /// What it was.
+    pub transaction_type: Kind,
+    /// Which way.
+    pub direction: Direction,
+    /// How much.
+    pub amount: Amount,
+    /// What the account held afterwards.
+    pub balance_after: Money,
+    /// In what.
+    pub currency: Currency,
+    /// The other account of a transfer.
+    pub counterparty_account_id: Option<AccountId>,
+    /// What for.
+    pub description: Option<String>,
+    /// `TXN-…`.
+    pub reference_number: Option<String>,
+    /// When it was booked.
+    pub recorded_at: Timestamp,
+}
+
+/// The documented view `account_summaries`.
+#[derive(Clone, Debug)]
+#[expect(
+    missing_docs,
+    reason = "the columns of the documented view, by their names"
+)]
+pub struct Summary {
+    pub id: AccountId,
+    pub user_id: UserId,
+    pub number: AccountNumber,
+    pub account_type: AccountType,
+    pub balance: Money,
+    pub available_balance: Money,
+    pub transaction_count: i64,
+    pub last_transaction_date: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// The secret that orders this database's account numbers.
+pub(crate) async fn number_key(connection: &Connection) -> Result<NumberKey> {
+    let row = connection.find(store::NUMBER_KEY, &[]).await?;
+    let row = row.ok_or_else(|| Error::internal("wallstreet.numbering has no row"))?;
+    Ok(NumberKey(row.try_get::<_, Uuid>("key")?.as_u128()))
+}
+
+/// Opens an account for the caller, empty.
+///
+/// # Errors
+/// A key needs `write:accounts`.
+pub async fn open(
+    platform: &Platform,
+    actor: &Actor,
+    account_type: AccountType,
+    currency: Option<Currency>,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Account>> {
+    actor.require(Permission::WriteAccounts)?;
+    let (at, currency) = (platform.now(), currency.unwrap_or(Currency::USD));
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
+        return Ok(earlier);
+    }
+    let account = insert_in(&tx, platform, actor, account_type, currency, at).await?;
+    let fact = Fact::AccountCreated {
+        account: account.id,
+        owner: account.user_id,
+        number: account.number.to_string(),
+        account_type: account_type.as_str(),
+        currency,
+    };
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
+    idempotency::finish_in(&tx, actor, key.as_ref(), &account).await?;
+    tx.commit().await?;
+    Ok(Outcome {
+        value: account,
+        at,
+        replayed: false,
+    })
+}
+
+async fn insert_in(
+    tx: &Tx<'_>,
+    platform: &Platform,
+    actor: &Actor,
+    account_type: AccountType,
+    currency: Currency,
+    at: Timestamp,
+) -> Result<Account> {
+    // A number can be taken by a row that came with another key, as in imported data.
+    for _ in 0..100 {
+        let place: i64 = tx.get(store::NEXT_NUMBER, &[]).await?.try_get(0)?;
+        let number = u64::try_from(place).ok();
+        let number = number.and_then(|place| AccountNumber::nth(place, platform.number_key()));
+        let number = number.ok_or_else(|| Error::internal("account numbers are used up"))?;
+        let params: [Param<'_>; 6] = [
+            &platform.new_id(),
+            &actor.user_id.0,
+            &number.as_str(),
+            &account_type.as_str(),
+            &currency.code(),
+            &Utc(at),
+        ];
+        if let Some(row) = tx.find(store::INSERT, &params).await? {
+            return store::read(&row);
+        }
+    }
+    Err(Error::internal("no free account number in 100 tries"))
+}
+
+/// One account.
+///
+/// # Errors
+/// [`Resource::Account`] when it is not the caller's to see.
+pub async fn get(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
+    actor.require(Permission::ReadAccounts)?;
+    find(&platform.connection().await?, actor, account).await
+}
+
+async fn find(connection: &Connection, actor: &Actor, account: AccountId) -> Result<Account> {
+    let scope = actor.scope().map(|user| user.0);
+    let row = connection.find(store::FIND, &[&account.0, &scope]).await?;
+    store::read(&row.ok_or(Error::NotFound(Resource::Account))?)
+}
+
+/// Passes if the account is the caller's to see.
+pub(crate) async fn require_visible(
+    connection: &Connection,
+    actor: &Actor,
+    account: AccountId,
+) -> Result<()> {
+    find(connection, actor, account).await.map(|_| ())
+}
+
+/// The id behind an account number, whoever owns it.
+pub(crate) async fn resolve(platform: &Platform, number: &AccountNumber) -> Result<AccountId> {
+    let connection = platform.connection().await?;
+    let row = connection
+        .find(store::FIND_NUMBER, &[&number.as_str()])
+        .await?;
+    let row = row.ok_or(Error::NotFound(Resource::Account))?;
+    Ok(AccountId(row.try_get("id")?))
+}
+
+/// Which accounts are looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountFilter {
+    /// Whose; only an administrator may leave it open.
+    pub user: Option<UserId>,
+    /// In this state.
+    pub status: Option<AccountStatus>,
+    /// Of this type.
+    pub account_type: Option<AccountType>,
+    /// In this currency.
+    pub currency: Option<Currency>,
+}
+
+/// The caller's accounts, newest first.
+///
+/// # Errors
+/// A key needs `read:accounts`.
+pub async fn list(
+    platform: &Platform,
+    actor: &Actor,
+    filter: AccountFilter,
+    page: PageRequest,
+) -> Result<Listing<Account>> {
+    actor.require(Permission::ReadAccounts)?;
+    let own = AccountFilter {
+        user: Some(actor.user_id),
+        ..filter
+    };
+    search(platform, own, page).await
+}
+
+/// Everybody's accounts, newest first.
+///
+/// # Errors
+/// Only for an administrator.
+pub async fn list_all(
+    platform: &Platform,
+    actor: &Actor,
+    filter: AccountFilter,
+    page: PageRequest,
+) -> Result<Listing<Account>> {
+    actor.require(Permission::AdminUsers)?;
+    search(platform, filter, page).await
+}
+
+async fn search(
+    platform: &Platform,
+    filter: AccountFilter,
+    page: PageRequest,
+) -> Result<Listing<Account>> {
+    let connection = platform.connection().await?;
+    let user = filter.user.map(|user| user.0);
+    let status = filter.status.map(AccountStatus::as_str);
+    let account_type = filter.account_type.map(AccountType::as_str);
+    let currency = filter.currency.map(Currency::code);
+    let (at, id) = page.after();
+    let params: [Param<'_>; 8] = [
+        &user,
+        &status,
+        &account_type,
+        &currency,
+        &at,
+        &id,
+        &page.fetch(),
+        &page.offset(),
+    ];
+    let rows = connection.query(store::LIST, &params).await?;
+    let accounts = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
+    let total = match page.counts() {
+        true => {
+            connection
+                .find(store::COUNT, &[&user, &status, &account_type, &currency])
+                .await?
+        }
+        false => None,
+    };
+    let total = total.map(|row| row.try_get(0)).transpose()?;
+    Ok(Listing::cut(accounts, total, page, |account| {
+        Cursor::new(account.created_at, account.id.0)
+    }))
+}
+
+/// The caller's accounts in the shape of the documented view.
+///
+/// # Errors
+/// A key needs `read:accounts`.
+pub async fn summaries(
+    platform: &Platform,
+    actor: &Actor,
+    page: PageRequest,
+) -> Result<Listing<Summary>> {
+    actor.require(Permission::ReadAccounts)?;
+    let connection = platform.connection().await?;
+    let user = actor.user_id.0;
+    let (at, id) = page.after();
+    let params: [Param<'_>; 5] = [&user, &at, &id, &page.fetch(), &page.offset()];
+    let rows = connection.query(store::SUMMARIES, &params).await?;
+    let summaries = rows
+        .iter()
+        .map(store::read_summary)
+        .collect::<Result<Vec<_>>>()?;
+    let nothing: Option<&str> = None;
+    let total = match page.counts() {
+        true => {
+            connection
+                .find(store::COUNT, &[&user, &nothing, &nothing, &nothing])
+                .await?
+        }
+        false => None,
+    };
+    let total = total.map(|row| row.try_get(0)).transpose()?;
+    Ok(Listing::cut(summaries, total, page, |summary| {
+        Cursor::new(summary.created_at, summary.id.0)
+    }))
+}
+
+/// An account's entries with the balance each left, newest first.
+///
+/// # Errors
+/// [`Resource::Account`] when it is not the caller's to see.
+pub async fn entries(
+    platform: &Platform,
+    actor: &Actor,
+    account: AccountId,
+    page: PageRequest,
+) -> Result<Listing<Entry>> {
+    actor.require(Permission::ReadAccounts)?;
+    let connection = platform.connection().await?;
+    require_visible(&connection, actor, account).await?;
+    let count = connection.find(store::ENTRY_COUNT, &[&account.0]).await?;
+    let count: i64 = count
+        .ok_or(Error::NotFound(Resource::Account))?
+        .try_get(0)?;
+    // The sequence is dense, so a numbered page is a place in it too.
+    let newest: i64 = match page.position() {
+        Position::Number(_) => count - page.offset(),
+        Position::After(cursor) => {
+            let row = connection
+                .find(store::ENTRY_PLACE, &[&account.0, &cursor.id()])
+                .await?;
+            row.map(|row| row.try_get::<_, i64>("seq"))
+                .transpose()?
+                .unwrap_or(1)
+                - 1
+        }
+    };
+    let rows = connection
+        .query(store::ENTRIES, &[&account.0, &newest, &page.fetch()])
+        .await?;
+    let entries = rows
+        .iter()
+        .map(store::read_entry)
+        .collect::<Result<Vec<_>>>()?;
+    let total = page.counts().then_some(count);
+    Ok(Listing::cut(entries, total, page, |entry| {
+        Cursor::new(entry.recorded_at, entry.entry_transaction_id.0)
+    }))
+}
+
+/// Suspends, restores or closes an account.
+///
+/// # Errors
+/// A closed account stays closed; closing has the rules of [`close`].
+pub async fn set_status(
+    platform: &Platform,
+    actor: &Actor,
+    account: AccountId,
+    status: AccountStatus,
+) -> Result<Account> {
+    actor.require(Permission::WriteAccounts)?;
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    let scope = actor.scope().map(|user| user.0);
+    let row = tx.find(store::LOCK, &[&account.0, &scope]).await?;
+    let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?)?;
+    if before.status == status {
+        return Ok(before);
+    }
+    if before.status == AccountStatus::Closed {
+        return Err(Refusal::AccountClosed.into());
+    }
+    let fact = if status == AccountStatus::Closed {
+        require_at_rest_in(&tx, &before).await?;
+        Fact::AccountClosed {
+            account,
+            owner: before.user_id,
+        }
+    } else {
+        Fact::AccountUpdated {
+            account,
+            owner: before.user_id,
+            status: status.as_str(),
+        }
+    };
+    let after = store::read(
+        &tx.get(store::SET_STATUS, &[&account.0, &status.as_str()])
+            .await?,
+    )?;
+    facts::record_in(
+        &tx,
+        platform.new_id(),
+        By::actor(actor, platform.now()),
+        fact,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Closes an account for good.
+///
+/// # Errors
+/// Its balance must be zero and nothing pending.
+pub async fn close(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
+    set_status(platform, actor, account, AccountStatus::Closed).await
+}
+
+async fn require_at_rest_in(tx: &Tx<'_>, account: &Account) -> Result<()> {
+    if account.balance != Money::ZERO {
+        let Account {
+            balance, currency, ..
+        } = *account;
+        return Err(Refusal::AccountNotEmpty { balance, currency }.into());
+    }
+    if tx
+        .get(store::HAS_PENDING, &[&account.id.0])
+        .await?
+        .try_get(0)?
+    {
+        return Err(Refusal::AccountHasPending.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Statements and rows of `accounts`, and of the entries that made them.
+
+use super::{Account, Entry, Summary};
+use crate::{
+    db::{Numeric, maybe_time, statements, time, word},
+    error::{Error, Result},
+};
+use ledger::{AccountId, TransactionId, UserId};
+use tokio_postgres::Row;
+
+/// The columns of an [`Account`].
+macro_rules! columns {
+    () => {
+        "id, user_id, account_number, account_type, currency, balance, available_balance, \
+         status, created_at, updated_at"
+    };
+}
+
+/// The conditions of a list of accounts.
+macro_rules! wanted {
+    () => {
+        "($1::uuid IS NULL OR user_id = $1)
+           AND ($2::text IS NULL OR status = $2)
+           AND ($3::text IS NULL OR account_type = $3)
+           AND ($4::text IS NULL OR currency = $4)"
+    };
+}
+
+statements! {
+    /// The secret that orders this database's account numbers.
+    NUMBER_KEY = "SELECT key FROM wallstreet.numbering";
+    /// The next place in the sequence of account numbers.
+    NEXT_NUMBER = "SELECT nextval('wallstreet.account_numbers')";
+    /// A new account; a number that is taken yields nothing.
+    INSERT = concat!("INSERT INTO accounts
+            (id, user_id, account_number, account_type, currency, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $6)
+        ON CONFLICT (account_number) DO NOTHING
+        RETURNING ", columns!());
+    /// One account, of one owner if one is given.
+    FIND = concat!("SELECT ", columns!(), " FROM accounts
+         WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)");
+    /// The id behind a number.
+    FIND_NUMBER = "SELECT id FROM accounts WHERE account_number = $1";
+    /// One account, to be changed by the caller's transaction.
+    LOCK = concat!("SELECT ", columns!(), " FROM accounts
+         WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR NO KEY UPDATE");
+    /// Whether anything is pending on an account.
+    HAS_PENDING = "SELECT EXISTS (SELECT FROM transactions WHERE account_id = $1 AND status = 'pending')";
+    /// Another state.
+    SET_STATUS = concat!("UPDATE accounts SET status = $2 WHERE id = $1 RETURNING ", columns!());
+    /// A page of accounts.
+    LIST = concat!("SELECT ", columns!(), " FROM accounts
+         WHERE ", wanted!(), "
+           AND ($5::timestamp IS NULL OR (created_at, id) < ($5, $6::uuid))
+         ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8");
+    /// How many accounts the same filter finds.
+    COUNT = concat!("SELECT count(*) FROM accounts WHERE ", wanted!());
+    /// The shape of the view account_summaries, for one page of one user's accounts.
+    SUMMARIES = "SELECT a.id, a.user_id, a.account_number, a.account_type, a.balance,
+               a.available_balance, a.created_at,
+               (SELECT count(*) FROM transactions t WHERE t.account_id = a.id) AS transaction_count,
+               (SELECT max(t.created_at) FROM transactions t WHERE t.account_id = a.id)
+                   AS last_transaction_date
+          FROM accounts a
+         WHERE a.user_id = $1
+           AND ($2::timestamp IS NULL OR (a.created_at, a.id) < ($2, $3::uuid))
+         ORDER BY a.created_at DESC, a.id DESC LIMIT $4 OFFSET $5";
+    /// How many entries an account has.
+    ENTRY_COUNT = "SELECT entry_count FROM accounts WHERE id = $1";
+    /// The place of one entry in an account's history.
+    ENTRY_PLACE = "SELECT CASE WHEN source_id = $1 THEN source_seq ELSE target_seq END AS seq
+          FROM wallstreet.entries WHERE transaction_id = $2 AND $1 IN (source_id, target_id)";
+    /// An account's entries up to a place in its history, newest first, at the
+    /// same cost at any depth. The receiver of a transfer has a transaction of
+    /// their own, beside the sender's that the entry names.
+    ENTRIES = "SELECT e.seq, e.direction, e.amount, e.balance_after, e.currency, e.recorded_at,
+               e.transaction_id AS entry_transaction_id, leg.id AS transaction_id,
+               leg.transaction_type, leg.counterparty_account_id, leg.description, leg.reference_number
+          FROM ((SELECT source_seq AS seq, 'out' AS direction, amount, source_balance AS balance_after,
+                        currency, recorded_at, transaction_id
+                   FROM wallstreet.entries WHERE source_id = $1 AND source_seq <= $2
+                  ORDER BY source_seq DESC LIMIT $3)
+                UNION ALL
+                (SELECT target_seq, 'in', amount, target_balance, currency, recorded_at, transaction_id
+                   FROM wallstreet.entries WHERE target_id = $1 AND target_seq <= $2
+                  ORDER BY target_seq DESC LIMIT $3)) AS e
+          JOIN transactions named ON named.id = e.transaction_id
+          JOIN transactions leg ON leg.id =
+               CASE WHEN named.account_id = $1 THEN named.id ELSE named.paired_transaction_id END
+         ORDER BY e.seq DESC LIMIT $3";
+}
+
+pub(super) fn read(row: &Row) -> Result<Account> {
+    let Numeric(balance) = row.try_get("balance")?;
+    let Numeric(available_balance) = row.try_get("available_balance")?;
+    Ok(Account {
+        id: AccountId(row.try_get("id")?),
+        user_id: UserId(row.try_get("user_id")?),
+        number: row
+            .try_get::<_, String>("account_number")
+            .map(ledger::AccountNumber::stored)?,
+        account_type: word(row, "account_type")?,
+        currency: word(row, "currency")?,
+        balance,
+        available_balance,
+        status: word(row, "status")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) fn read_summary(row: &Row) -> Result<Summary> {
+    let Numeric(balance) = row.try_get("balance")?;
+    let Numeric(available_balance) = row.try_get("available_balance")?;
+    Ok(Summary {
+        id: AccountId(row.try_get("id")?),
+        user_id: UserId(row.try_get("user_id")?),
+        number: row
+            .try_get::<_, String>("account_number")
+            .map(ledger::AccountNumber::stored)?,
+        account_type: word(row, "account_type")?,
+        balance,
+        available_balance,
+        transaction_count: row.try_get("transaction_count")?,
+        last_transaction_date: maybe_time(row, "last_transaction_date")?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+pub(super) fn read_entry(row: &Row) -> Result<Entry> {
+    let Numeric(balance_after) = row.try_get("balance_after")?;
+    let direction = match row.try_get::<_, &str>("direction")? {
+        "in" => ledger::Direction::In,
+        "out" => ledger::Direction::Out,
+        other => return Err(Error::internal(format!("unknown direction {other}"))),
+    };
+    Ok(Entry {
+        seq: row.try_get("seq")?,
+        transaction_id: TransactionId(row.try_get("transaction_id")?),
+        entry_transaction_id: TransactionId(row.try_get("entry_transaction_id")?),
+        transaction_type: word(row, "transaction_type")?,
+        direction,
+        amount: row.try_get::<_, Numeric>("amount")?.amount()?,
+        balance_after,
+        currency: word(row, "currency")?,
+        counterparty_account_id: row
+            .try_get::<_, Option<uuid::Uuid>>("counterparty_account_id")?
+            .map(AccountId),
+        description: row.try_get("description")?,
+        reference_number: row.try_get("reference_number")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}

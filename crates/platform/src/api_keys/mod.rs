@@ -1,0 +1,316 @@
+//! API keys: how programs come in.
+//!
+//! Owns `api_keys`. The key is shown once, when it is issued; the table holds
+//! its keyed hash. A key may do what it was given and what its owner may, never
+//! more; keys do not manage keys.
+
+mod secret;
+mod store;
+
+use crate::{
+    Platform,
+    actor::{Actor, Credential, Origin, Permission},
+    db::{Param, Utc, word},
+    error::{Error, Forbidden, Resource, Result, Unauthenticated},
+    facts::{self, By, Fact},
+    idempotency::{self, IdempotencyKey, Outcome},
+    text::{bounded, bounded_text},
+};
+use jiff::Timestamp;
+use ledger::UserId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+pub(crate) use store::ALL as STATEMENTS;
+use uuid::Uuid;
+
+/// The most keys one user can have.
+const MOST: i64 = 100;
+
+bounded_text! {
+    /// What the owner calls the key: 1 to 100 characters.
+    KeyName, |text| bounded(text.trim(), 1, 100).map(str::to_owned)
+}
+
+/// A key, without the secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the columns of the documented table, by their names"
+)]
+pub struct ApiKey {
+    pub id: Uuid,
+    pub name: String,
+    /// Its beginning and end, to tell keys apart.
+    pub hint: Option<String>,
+    pub permissions: BTreeSet<Permission>,
+    /// Requests per rate-limit window; 0: unlimited.
+    pub rate_limit: i32,
+    pub is_active: bool,
+    pub last_used: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A key to be issued.
+#[derive(Clone, Debug)]
+pub struct NewApiKey {
+    /// What it is called.
+    pub name: KeyName,
+    /// What it may do.
+    pub permissions: BTreeSet<Permission>,
+    /// Requests per rate-limit window; 0: unlimited.
+    pub rate_limit: i32,
+    /// When it stops by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key just issued.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IssuedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its secret, this once; a replay does not have it.
+    #[serde(skip)]
+    pub secret: Option<String>,
+}
+
+/// What can be changed about a key; an absent part stays.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChange {
+    /// What it is called.
+    pub name: Option<KeyName>,
+    /// What it may do.
+    pub permissions: Option<BTreeSet<Permission>>,
+    /// Requests per rate-limit window; 0: unlimited.
+    pub rate_limit: Option<i32>,
+    /// When it stops by itself; `Some(None)`: never.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Whether it works at all.
+    pub is_active: Option<bool>,
+}
+
+impl KeyChange {
+    fn fields(&self) -> Vec<&'static str> {
+        [
+            self.name.is_some().then_some("name"),
+            self.permissions.is_some().then_some("permissions"),
+            self.rate_limit.is_some().then_some("rateLimit"),
+            self.expires_at.is_some().then_some("expiresAt"),
+            self.is_active.is_some().then_some("isActive"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// Issues a key to the caller.
+///
+/// # Errors
+/// Only for a logged-in person; nobody gives what they do not have; at most 100
+/// keys a user; an expiry lies in the future.
+pub async fn issue(
+    platform: &Platform,
+    actor: &Actor,
+    new: NewApiKey,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<IssuedKey>> {
+    actor.require_session()?;
+    check_grant(platform, actor, &new.permissions)?;
+    let at = platform.now();
+    check_expiry(new.expires_at, at)?;
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
+        return Ok(earlier);
+    }
+    if tx
+        .get(store::COUNT, &[&actor.user_id.0])
+        .await?
+        .try_get::<_, i64>(0)?
+        >= MOST
+    {
+        return Err(Error::invalid(
+            "name",
+            "too_many",
+            "you have 100 keys: revoke one first",
+        ));
+    }
+    let secret = secret::make(platform.settings().environment)?;
+    let params: [Param<'_>; 9] = [
+        &platform.new_id(),
+        &actor.user_id.0,
+        &secret::hash(&secret, &platform.settings().api_key_salt)?,
+        &secret::hint(&secret),
+        &new.name.as_str(),
+        &stored(&new.permissions),
+        &new.rate_limit,
+        &new.expires_at.map(Utc),
+        &Utc(at),
+    ];
+    let issued = store::read(&tx.get(store::INSERT, &params).await?)?;
+    let fact = Fact::ApiKeyCreated {
+        key: issued.id,
+        name: issued.name.clone(),
+        permissions: new
+            .permissions
+            .iter()
+            .map(|permission| permission.as_str())
+            .collect(),
+    };
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
+    let value = IssuedKey {
+        key: issued,
+        secret: Some(secret),
+    };
+    idempotency::finish_in(&tx, actor, key.as_ref(), &value).await?;
+    tx.commit().await?;
+    Ok(Outcome {
+        value,
+        at,
+        replayed: false,
+    })
+}
+
+/// The caller's keys, newest first.
+///
+/// # Errors
+/// Only for a logged-in person.
+pub async fn list(platform: &Platform, actor: &Actor) -> Result<Vec<ApiKey>> {
+    actor.require_session()?;
+    let connection = platform.connection().await?;
+    let rows = connection.query(store::LIST, &[&actor.user_id.0]).await?;
+    rows.iter().map(store::read).collect()
+}
+
+/// Changes one of the caller's keys.
+///
+/// # Errors
+/// Only for a logged-in person; [`Resource::ApiKey`] when it is not theirs.
+pub async fn update(
+    platform: &Platform,
+    actor: &Actor,
+    key: Uuid,
+    change: KeyChange,
+) -> Result<ApiKey> {
+    actor.require_session()?;
+    let now = platform.now();
+    if let Some(permissions) = &change.permissions {
+        check_grant(platform, actor, permissions)?;
+    }
+    check_expiry(change.expires_at.flatten(), now)?;
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    let row = tx.find(store::LOCK, &[&key, &actor.user_id.0]).await?;
+    let before = store::read(&row.ok_or(Error::NotFound(Resource::ApiKey))?)?;
+    let fields = change.fields();
+    if fields.is_empty() {
+        return Ok(before);
+    }
+    let params: [Param<'_>; 7] = [
+        &key,
+        &change.name.as_ref().map(KeyName::as_str),
+        &change.permissions.as_ref().map(stored),
+        &change.rate_limit,
+        &change.expires_at.is_some(),
+        &change.expires_at.flatten().map(Utc),
+        &change.is_active,
+    ];
+    let after = store::read(&tx.get(store::UPDATE, &params).await?)?;
+    let fact = Fact::ApiKeyUpdated { key, fields };
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, now), fact).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Takes a key away; it stops at once.
+///
+/// # Errors
+/// Only for a logged-in person; [`Resource::ApiKey`] when it is not theirs.
+pub async fn revoke(platform: &Platform, actor: &Actor, key: Uuid) -> Result<()> {
+    actor.require_session()?;
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    if tx.execute(store::DELETE, &[&key, &actor.user_id.0]).await? == 0 {
+        return Err(Error::NotFound(Resource::ApiKey));
+    }
+    let by = By::actor(actor, platform.now());
+    facts::record_in(&tx, platform.new_id(), by, Fact::ApiKeyRevoked { key }).await?;
+    tx.commit().await
+}
+
+/// Who a key stands for, at this moment. Its use is noted once a minute.
+///
+/// # Errors
+/// [`Unauthenticated::InvalidKey`], alike for unknown, revoked and expired.
+pub async fn authenticate(platform: &Platform, origin: Origin, key: &str) -> Result<Actor> {
+    let invalid = || Error::Unauthenticated(Unauthenticated::InvalidKey);
+    if !secret::is_well_formed(key) {
+        return Err(invalid());
+    }
+    let (hash, now) = (
+        secret::hash(key, &platform.settings().api_key_salt)?,
+        platform.now(),
+    );
+    let connection = platform.connection().await?;
+    let row = connection
+        .find(store::AUTHENTICATE, &[&hash, &Utc(now)])
+        .await?;
+    let row = row.ok_or_else(invalid)?;
+    if !row.try_get::<_, bool>("usable")? {
+        return Err(invalid());
+    }
+    if !row.try_get::<_, bool>("welcome")? {
+        return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
+    }
+    let id: Uuid = row.try_get("id")?;
+    if row.try_get("stale")? {
+        connection.execute(store::TOUCH, &[&id, &Utc(now)]).await?;
+    }
+    Ok(Actor {
+        user_id: UserId(row.try_get("user_id")?),
+        role: word(&row, "role")?,
+        credential: Credential::ApiKey {
+            id,
+            permissions: store::permissions(&row.try_get("permissions")?),
+            rate_limit: u32::try_from(row.try_get::<_, i32>("rate_limit")?).unwrap_or_default(),
+        },
+        origin,
+    })
+}
+
+fn check_grant(
+    platform: &Platform,
+    actor: &Actor,
+    permissions: &BTreeSet<Permission>,
+) -> Result<()> {
+    let beyond = |permission: &Permission| match permission {
+        Permission::ReadAudit | Permission::AdminUsers => !actor.is_admin(),
+        Permission::ProcessTransactions => !actor.is_admin() && !platform.settings().users_settle,
+        _ => false,
+    };
+    if permissions.iter().any(beyond) {
+        return Err(Error::Forbidden(Forbidden::AdminOnly));
+    }
+    Ok(())
+}
+
+fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<()> {
+    match expires_at {
+        Some(expires) if expires <= now => Err(Error::invalid(
+            "expiresAt",
+            "in_the_past",
+            "must lie in the future",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn stored(permissions: &BTreeSet<Permission>) -> Value {
+    let granted = permissions
+        .iter()
+        .map(|p| (p.as_str().to_owned(), Value::Bool(true)));
+    Value::Object(granted.collect::<Map<_, _>>())
+}

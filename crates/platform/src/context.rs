@@ -1,0 +1,128 @@
+//! The context every use case takes first: the pool, the clock, the settings,
+//! and the queue that all money goes through.
+
+use crate::{
+    accounts,
+    clock::Clock,
+    db::{self, Connection},
+    error::{Error, Result},
+    migrations,
+    posting::Queue,
+    settings::Settings,
+};
+use deadpool_postgres::Pool;
+use jiff::Timestamp;
+use ledger::NumberKey;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+use uuid::{ContextV7, Uuid};
+
+/// A running bank. Clones share everything.
+#[derive(Clone)]
+pub struct Platform(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    number_key: NumberKey,
+    ids: Mutex<ContextV7>,
+    hashing: Arc<Semaphore>,
+    queue: Queue,
+}
+
+impl Platform {
+    /// Opens the bank on a migrated database: a connection string of
+    /// `key=value` pairs or a `postgres://` URL.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while the database cannot be reached;
+    /// [`Error::Internal`] when its schema is not the one this version needs.
+    pub async fn connect(
+        database: &str,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let pool = db::pool(database, settings.pool)?;
+        let connection = Connection::lend(&pool).await?;
+        migrations::check(connection.client()).await?;
+        let number_key = accounts::number_key(&connection).await?;
+        drop(connection);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let queue = Queue::open(pool.clone(), Arc::clone(&clock));
+        Ok(Self(Arc::new(Inner {
+            pool,
+            clock,
+            settings,
+            number_key,
+            ids: Mutex::new(ContextV7::new()),
+            hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
+            queue,
+        })))
+    }
+
+    /// One round trip to the database.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.connection()
+            .await?
+            .execute("SELECT 1", &[])
+            .await
+            .map(|_| ())
+    }
+
+    /// The present moment, by the bank's clock, in the database's microseconds.
+    pub fn now(&self) -> Timestamp {
+        let now = self.0.clock.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// What the operator decided.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Lets the last batch of money commit, then closes every connection.
+    pub async fn shutdown(&self) {
+        self.0.queue.close().await;
+        self.0.pool.close();
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Connection> {
+        Connection::lend(&self.0.pool).await
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.0.queue
+    }
+
+    pub(crate) fn number_key(&self) -> NumberKey {
+        self.0.number_key
+    }
+
+    pub(crate) fn hashing(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.hashing)
+    }
+
+    /// A new id: UUID version 7 (RFC 9562), growing with the clock.
+    pub(crate) fn new_id(&self) -> Uuid {
+        let now = self.now();
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        let ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*ids, seconds, nanos))
+    }
+}
+
+impl Error {
+    /// For a queue or a worker that has gone with the process' end.
+    pub(crate) fn shutting_down() -> Self {
+        Self::Unavailable {
+            what: "The server",
+            retry_after: std::time::Duration::from_secs(1),
+            cause: "shutting down".to_owned(),
+        }
+    }
+}

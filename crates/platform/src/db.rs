@@ -1,0 +1,295 @@
+//! The database: the pool, a transaction, and the columns' types.
+//!
+//! Every connection speaks UTC, waits for no lock for ever, and makes a commit
+//! durable before it answers. A statement is prepared once a connection.
+//! What the database says when it cannot work now becomes
+//! [`Error::Unavailable`]; what it should never say becomes [`Error::Internal`].
+
+use crate::{
+    error::{Error, Result},
+    settings::PoolSettings,
+};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use jiff::Timestamp;
+use ledger::{Amount, Money};
+use rust_decimal::Decimal;
+use std::{error::Error as StdError, time::Duration};
+use tokio_postgres::{
+    NoTls, Row,
+    error::SqlState,
+    types::{FromSql, IsNull, ToSql, Type, accepts, private::BytesMut, to_sql_checked},
+};
+
+/// How every session of ours behaves, whatever the server's defaults.
+const SESSION: &str = "SET TIME ZONE 'UTC';
+    SET lock_timeout = '5s';
+    SET statement_timeout = '15s';
+    SET idle_in_transaction_session_timeout = '15s';
+    SELECT set_config('synchronous_commit', 'on', false)
+     WHERE current_setting('synchronous_commit') = 'off'";
+
+/// A parameter of a statement.
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// Builds the pool; connects to nothing yet.
+pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
+    let mut config: tokio_postgres::Config = database.parse().map_err(|error| {
+        Error::invalid(
+            "DATABASE_URL",
+            "invalid",
+            format!("is not a connection string: {error}"),
+        )
+    })?;
+    config
+        .connect_timeout(settings.connect)
+        .application_name("wallstreet");
+    let manager = Manager::from_config(
+        config,
+        NoTls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+        Box::pin(async move {
+            client
+                .batch_execute(SESSION)
+                .await
+                .map_err(HookError::Backend)
+        })
+    });
+    Pool::builder(manager)
+        .max_size(settings.max)
+        .wait_timeout(Some(settings.connect))
+        .create_timeout(Some(settings.connect))
+        .recycle_timeout(Some(settings.connect))
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .post_create(set_up)
+        .build()
+        .map_err(Error::internal)
+}
+
+/// A connection lent by the pool.
+pub(crate) struct Connection(Object);
+
+impl Connection {
+    /// Borrows one.
+    pub(crate) async fn lend(pool: &Pool) -> Result<Self> {
+        pool.get().await.map(Self).map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            other => unavailable(other.to_string()),
+        })
+    }
+
+    /// The bare client, for the migrations, which have no pool.
+    pub(crate) fn client(&self) -> &tokio_postgres::Client {
+        &self.0
+    }
+
+    /// Opens a transaction; dropping it rolls back.
+    pub(crate) async fn begin(&mut self) -> Result<Tx<'_>> {
+        Ok(Tx(self.0.transaction().await?))
+    }
+
+    /// The rows of a statement on its own.
+    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query(&statement, params).await?)
+    }
+
+    /// At most one row of a statement on its own.
+    pub(crate) async fn find(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query_opt(&statement, params).await?)
+    }
+
+    /// Runs a statement on its own; says how many rows it touched.
+    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.execute(&statement, params).await?)
+    }
+}
+
+/// An open transaction.
+pub(crate) struct Tx<'c>(deadpool_postgres::Transaction<'c>);
+
+impl Tx<'_> {
+    /// All rows.
+    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query(&statement, params).await?)
+    }
+
+    /// At most one row.
+    pub(crate) async fn find(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query_opt(&statement, params).await?)
+    }
+
+    /// Exactly one row.
+    pub(crate) async fn get(&self, sql: &str, params: &[Param<'_>]) -> Result<Row> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query_one(&statement, params).await?)
+    }
+
+    /// Says how many rows it touched.
+    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.execute(&statement, params).await?)
+    }
+
+    /// Makes it durable.
+    pub(crate) async fn commit(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+fn unavailable(cause: String) -> Error {
+    Error::Unavailable {
+        what: "The database",
+        retry_after: Duration::from_secs(1),
+        cause,
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let for_now = match error.code() {
+            Some(code) => {
+                let class = code.code().get(..2).unwrap_or_default();
+                matches!(class, "08" | "53" | "57" | "58" | "40")
+                    || *code == SqlState::LOCK_NOT_AVAILABLE
+                    || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+                    // Somebody else got there first; another try sees them.
+                    || *code == SqlState::UNIQUE_VIOLATION
+            }
+            None => {
+                error.is_closed()
+                    || error
+                        .source()
+                        .is_some_and(<dyn StdError>::is::<std::io::Error>)
+            }
+        };
+        if for_now {
+            unavailable(describe(&error))
+        } else {
+            Self::internal(describe(&error))
+        }
+    }
+}
+
+/// The error with what the server said about it.
+fn describe(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!(
+            "{} ({}) {}",
+            db.message(),
+            db.code().code(),
+            db.detail().unwrap_or_default()
+        ),
+        None => match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+/// An `i64` of hundredths as `NUMERIC(15,2)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numeric(pub(crate) Money);
+
+impl Numeric {
+    /// The column as an amount; the schema keeps it positive.
+    pub(crate) fn amount(self) -> Result<Amount> {
+        Amount::from_hundredths(self.0.hundredths())
+            .ok_or_else(|| Error::internal("an amount in the database is not positive"))
+    }
+}
+
+impl From<Amount> for Numeric {
+    fn from(amount: Amount) -> Self {
+        Self(amount.into())
+    }
+}
+
+type SqlResult<T> = std::result::Result<T, Box<dyn StdError + Sync + Send>>;
+
+impl<'a> FromSql<'a> for Numeric {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> SqlResult<Self> {
+        let mut decimal = Decimal::from_sql(ty, raw)?;
+        decimal.rescale(2);
+        let hundredths = i64::try_from(decimal.mantissa())?;
+        Ok(Self(
+            Money::from_hundredths(hundredths).ok_or("money out of range")?,
+        ))
+    }
+
+    accepts!(NUMERIC);
+}
+
+impl ToSql for Numeric {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> SqlResult<IsNull> {
+        Decimal::new(self.0.hundredths(), 2).to_sql(ty, out)
+    }
+
+    accepts!(NUMERIC);
+    to_sql_checked!();
+}
+
+/// A moment, in a documented `TIMESTAMP` that holds UTC or in a `TIMESTAMPTZ`:
+/// both travel as microseconds since 2000.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Utc(pub(crate) Timestamp);
+
+/// 2000-01-01T00:00:00Z in microseconds of the Unix epoch.
+const EPOCH_2000: i64 = 946_684_800_000_000;
+
+impl<'a> FromSql<'a> for Utc {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> SqlResult<Self> {
+        let micros = i64::from_be_bytes(raw.try_into()?);
+        let micros = micros.checked_add(EPOCH_2000).ok_or("time out of range")?;
+        Ok(Self(Timestamp::from_microsecond(micros)?))
+    }
+
+    accepts!(TIMESTAMP, TIMESTAMPTZ);
+}
+
+impl ToSql for Utc {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> SqlResult<IsNull> {
+        let micros = self.0.as_microsecond() - EPOCH_2000;
+        out.extend_from_slice(&micros.to_be_bytes());
+        Ok(IsNull::No)
+    }
+
+    accepts!(TIMESTAMP, TIMESTAMPTZ);
+    to_sql_checked!();
+}
+
+/// Reads a column that holds one word of a closed list.
+pub(crate) fn word<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T> {
+    let text: &str = row.try_get(column)?;
+    text.parse()
+        .map_err(|_| Error::internal(format!("unknown {column} in the database: {text}")))
+}
+
+/// Reads a moment that may be absent.
+pub(crate) fn maybe_time(row: &Row, column: &str) -> Result<Option<Timestamp>> {
+    Ok(row.try_get::<_, Option<Utc>>(column)?.map(|Utc(at)| at))
+}
+
+/// Reads a moment.
+pub(crate) fn time(row: &Row, column: &str) -> Result<Timestamp> {
+    let Utc(at) = row.try_get(column)?;
+    Ok(at)
+}
+
+/// Declares a slice's statements, and a list of them for the test that
+/// prepares every one against the migrated schema.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+        /// Every statement of this file, by name.
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+pub(crate) use statements;

@@ -1,0 +1,175 @@
+//! One key, one effect.
+//!
+//! Owns `wallstreet.idempotency_keys`. A key's row commits with the effect it
+//! stands for and keeps the outcome, also a refusal, so that a retry reads the
+//! very same answer. Keys live in the name of a user. What never became an
+//! outcome — bad input, a database that was down — leaves no key behind.
+
+use crate::{
+    actor::Actor,
+    db::{Connection, Tx, Utc, statements, time},
+    error::{Conflict, Error, Original, Result},
+};
+use jiff::Timestamp;
+use ledger::{Refusal, UserId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+/// How long a key is kept; promised are 24 hours.
+pub(crate) const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+
+/// The client's name for one request, and what the request was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    pub(crate) key: String,
+    pub(crate) fingerprint: Vec<u8>,
+}
+
+impl IdempotencyKey {
+    /// `request` is what must not differ under the same key: method, path, body.
+    ///
+    /// # Errors
+    /// A key is 1 to 255 visible ASCII characters.
+    pub fn new(key: &str, request: &[u8]) -> Result<Self> {
+        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !visible || !(1..=255).contains(&key.len()) {
+            return Err(Error::invalid(
+                "Idempotency-Key",
+                "invalid",
+                "must be 1 to 255 visible ASCII characters",
+            ));
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            fingerprint: Sha256::digest(request).to_vec(),
+        })
+    }
+}
+
+/// What came out, and when it first did.
+#[derive(Clone, Debug)]
+pub struct Outcome<T> {
+    /// The result.
+    pub value: T,
+    /// When it happened; a replay keeps the first time.
+    pub at: Timestamp,
+    /// Whether this is a replay.
+    pub replayed: bool,
+}
+
+/// An outcome as the key's row keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Recorded<T> {
+    /// It was done.
+    Done(T),
+    /// The bank said no.
+    Refused(Refusal),
+}
+
+/// A key's row.
+#[derive(Clone)]
+pub(crate) struct Earlier {
+    pub(crate) user: UserId,
+    pub(crate) key: String,
+    fingerprint: Vec<u8>,
+    outcome: Option<String>,
+    original: Original,
+}
+
+impl Earlier {
+    pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self> {
+        Ok(Self {
+            user: UserId(row.try_get("user_id")?),
+            key: row.try_get("key")?,
+            fingerprint: row.try_get("fingerprint")?,
+            outcome: row.try_get("outcome")?,
+            original: Original {
+                at: time(row, "created_at")?,
+                request_id: row.try_get("request_id")?,
+            },
+        })
+    }
+
+    /// The first outcome again, for the same request.
+    pub(crate) fn replay<T: DeserializeOwned>(self, key: &IdempotencyKey) -> Result<Outcome<T>> {
+        if self.fingerprint != key.fingerprint {
+            return Err(Error::KeyReused);
+        }
+        let outcome = self.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
+        match serde_json::from_str(&outcome).map_err(Error::internal)? {
+            Recorded::Done(value) => Ok(Outcome {
+                value,
+                at: self.original.at,
+                replayed: true,
+            }),
+            Recorded::Refused(refusal) => Err(Error::Refused {
+                refusal,
+                original: Some(self.original),
+            }),
+        }
+    }
+}
+
+statements! {
+    /// Takes the key, or waits for whoever holds it and then leaves it.
+    CLAIM = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, request_id, created_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, key) DO NOTHING";
+    /// What a key stands for.
+    FIND = "SELECT user_id, key, fingerprint, outcome, request_id, created_at
+          FROM wallstreet.idempotency_keys WHERE user_id = $1 AND key = $2";
+    /// Settles a claimed key.
+    FINISH = "UPDATE wallstreet.idempotency_keys SET outcome = $3 WHERE user_id = $1 AND key = $2";
+    /// Forgets old keys, a bounded number at a time.
+    PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM wallstreet.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 1000))";
+}
+
+/// Takes the key for the caller's transaction, or replays its outcome.
+pub(crate) async fn claim_in<T: DeserializeOwned>(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    key: Option<&IdempotencyKey>,
+    at: Timestamp,
+) -> Result<Option<Outcome<T>>> {
+    let Some(key) = key else { return Ok(None) };
+    let user = actor.user_id.0;
+    let claim = tx
+        .execute(
+            CLAIM,
+            &[
+                &user,
+                &key.key,
+                &key.fingerprint,
+                &actor.origin.request_id,
+                &Utc(at),
+            ],
+        )
+        .await?;
+    if claim == 1 {
+        return Ok(None);
+    }
+    let row = tx.find(FIND, &[&user, &key.key]).await?;
+    let row = row.ok_or(Error::Conflict(Conflict::InFlight))?;
+    Earlier::read(&row)?.replay(key).map(Some)
+}
+
+/// Settles the key with what came out.
+pub(crate) async fn finish_in<T: Serialize>(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    key: Option<&IdempotencyKey>,
+    outcome: T,
+) -> Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    let outcome = serde_json::to_string(&Recorded::Done(outcome)).map_err(Error::internal)?;
+    tx.execute(FINISH, &[&actor.user_id.0, &key.key, &outcome])
+        .await?;
+    Ok(())
+}
+
+/// Forgets keys older than [`KEPT`]; says how many.
+pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
+    let before = now.saturating_sub(KEPT).map_err(Error::internal)?;
+    connection.execute(PURGE, &[&Utc(before)]).await
+}

@@ -1,0 +1,171 @@
+//! Pages of a list: by number, as documented, or after a cursor at the same
+//! cost at any depth. Lists run from the newest to the oldest.
+
+use crate::{
+    db::Utc,
+    error::{Error, Result},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use std::fmt;
+use uuid::Uuid;
+
+/// The place behind one item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    at: Timestamp,
+    id: Uuid,
+}
+
+impl Cursor {
+    /// The place behind an item made at `at`.
+    pub fn new(at: Timestamp, id: Uuid) -> Self {
+        Self { at, id }
+    }
+
+    /// The item it lies behind.
+    pub(crate) fn id(self) -> Uuid {
+        self.id
+    }
+
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (micros, id) = bytes.split_first_chunk::<8>()?;
+        let at = Timestamp::from_microsecond(i64::from_be_bytes(*micros)).ok()?;
+        Some(Self {
+            at,
+            id: Uuid::from_slice(id).ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.at.as_microsecond().to_be_bytes().to_vec();
+        bytes.extend_from_slice(self.id.as_bytes());
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PageRequest {
+    limit: u32,
+    position: Position,
+}
+
+/// Where a page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// The n-th page, from 1.
+    Number(u32),
+    /// Right behind the cursor.
+    After(Cursor),
+}
+
+impl PageRequest {
+    /// The most items a page has.
+    pub const MAX_LIMIT: u32 = 100;
+
+    /// A page of `limit` items.
+    ///
+    /// # Errors
+    /// `limit` outside 1–100, page 0, or a page beyond what an offset can reach.
+    pub fn new(limit: u32, position: Position) -> Result<Self> {
+        if !(1..=Self::MAX_LIMIT).contains(&limit) {
+            return Err(Error::invalid(
+                "limit",
+                "out_of_range",
+                "must be between 1 and 100",
+            ));
+        }
+        if matches!(position, Position::Number(page) if !(1..=10_000_000).contains(&page)) {
+            return Err(Error::invalid(
+                "page",
+                "out_of_range",
+                "must be between 1 and 10000000",
+            ));
+        }
+        Ok(Self { limit, position })
+    }
+
+    /// How many items.
+    pub fn limit(self) -> u32 {
+        self.limit
+    }
+
+    /// From where.
+    pub fn position(self) -> Position {
+        self.position
+    }
+
+    /// One more than asked, which tells whether there is a next page.
+    pub(crate) fn fetch(self) -> i64 {
+        i64::from(self.limit) + 1
+    }
+
+    /// How many rows a numbered page skips.
+    pub(crate) fn offset(self) -> i64 {
+        match self.position {
+            Position::Number(page) => i64::from(page - 1) * i64::from(self.limit),
+            Position::After(_) => 0,
+        }
+    }
+
+    /// The cursor's parts as statement parameters; both absent on a numbered page.
+    pub(crate) fn after(self) -> (Option<Utc>, Option<Uuid>) {
+        match self.position {
+            Position::Number(_) => (None, None),
+            Position::After(cursor) => (Some(Utc(cursor.at)), Some(cursor.id)),
+        }
+    }
+
+    /// Whether the total is to be counted.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self.position, Position::Number(_))
+    }
+}
+
+impl Default for PageRequest {
+    fn default() -> Self {
+        Self {
+            limit: 20,
+            position: Position::Number(1),
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Listing<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// How many there are in all; only of a numbered page.
+    pub total: Option<i64>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+    /// What was asked for.
+    pub request: PageRequest,
+}
+
+impl<T> Listing<T> {
+    /// Cuts the extra item that [`PageRequest::fetch`] asked for.
+    pub(crate) fn cut(
+        mut items: Vec<T>,
+        total: Option<i64>,
+        request: PageRequest,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Self {
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self {
+            items,
+            total,
+            next,
+            request,
+        }
+    }
+}

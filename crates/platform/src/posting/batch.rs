@@ -1,0 +1,506 @@
+//! One batch in one database transaction: seen before? lock, decide, write, tell.
+//!
+//! Nothing is written before every order is decided. A refusal is an answer,
+//! not a failure: it never hurts its neighbours, and its key remembers it.
+
+use super::{Answer, Order, lost, store};
+use crate::{
+    db::{Numeric, Param, Tx, Utc, word},
+    error::{Error, Original, Result},
+    facts::{self, By, Fact, Movement},
+    idempotency::{Earlier, IdempotencyKey, Outcome, Recorded},
+    secret,
+    transactions::{self, Transaction},
+};
+use jiff::Timestamp;
+use ledger::{
+    Account, AccountId, Action, Book, Decision, Direction, Entry, Leg, Reference, Status,
+    TransactionId, UserId, decide, decide::Pair,
+};
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// The reason a cancelled transaction failed for.
+const CANCELLED: &str = "cancelled";
+
+/// Posts the orders in the caller's transaction; one answer each, in order.
+pub(super) async fn post_in(tx: &Tx<'_>, orders: &[Order], at: Timestamp) -> Result<Vec<Answer>> {
+    let mut batch = Batch::new(at);
+    let earlier = find_keys_in(tx, orders).await?;
+    let mut answers: Vec<Option<Answer>> = orders
+        .iter()
+        .map(|order| {
+            let key = order.key.as_ref()?;
+            let earlier = earlier.get(&(order.actor.user_id, key.key.as_str()))?;
+            Some(earlier.clone().replay(key))
+        })
+        .collect();
+    let fresh: Vec<usize> = (0..orders.len())
+        .filter(|place| answers[*place].is_none())
+        .collect();
+    batch
+        .lock_in(tx, fresh.iter().map(|place| &orders[*place]))
+        .await?;
+
+    let mut first_use: HashMap<(UserId, &str), usize> = HashMap::new();
+    let mut repeats = Vec::new();
+    for place in fresh {
+        let order = &orders[place];
+        let name = order
+            .key
+            .as_ref()
+            .map(|key| (order.actor.user_id, key.key.as_str()));
+        if let Some(first) = name.and_then(|name| first_use.get(&name).copied()) {
+            repeats.push((place, first));
+            continue;
+        }
+        first_use.extend(name.map(|name| (name, place)));
+        answers[place] = Some(batch.decide(order)?);
+    }
+    let updated = batch.write_in(tx).await?;
+    let mut answers: Vec<Answer> = answers
+        .into_iter()
+        .map(|answer| with_update(answer.unwrap_or_else(|| Err(lost())), &updated))
+        .collect();
+    write_keys_in(tx, orders, &answers, &repeats, at).await?;
+    for (place, first) in repeats {
+        answers[place] = repeat(&orders[place], &orders[first], &answers[first], at);
+    }
+    Ok(answers)
+}
+
+/// The answer to an order whose key was first used by a neighbour.
+fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answer {
+    if order.key != first.key {
+        return Err(Error::KeyReused);
+    }
+    match answer {
+        Ok(outcome) => Ok(Outcome {
+            value: outcome.value.clone(),
+            at,
+            replayed: true,
+        }),
+        Err(Error::Refused { refusal, .. }) => {
+            let request_id = first.actor.origin.request_id.clone();
+            let original = Some(Original { at, request_id });
+            Err(Error::Refused {
+                refusal: refusal.clone(),
+                original,
+            })
+        }
+        Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
+        Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),
+        Err(_) => Err(lost()),
+    }
+}
+
+async fn find_keys_in<'o>(
+    tx: &Tx<'_>,
+    orders: &'o [Order],
+) -> Result<HashMap<(UserId, &'o str), Earlier>> {
+    let asked: Vec<(UserId, &IdempotencyKey)> = orders
+        .iter()
+        .filter_map(|order| Some((order.actor.user_id, order.key.as_ref()?)))
+        .collect();
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let users: Vec<Uuid> = asked.iter().map(|(user, _)| user.0).collect();
+    let keys: Vec<&str> = asked.iter().map(|(_, key)| key.key.as_str()).collect();
+    let mut known = HashMap::new();
+    for row in tx.query(store::FIND_KEYS, &[&users, &keys]).await? {
+        let earlier = Earlier::read(&row)?;
+        let name = asked
+            .iter()
+            .find(|(user, key)| *user == earlier.user && key.key == earlier.key);
+        known.extend(name.map(|(user, key)| ((*user, key.key.as_str()), earlier)));
+    }
+    Ok(known)
+}
+
+/// The moment the database gave to a row this batch changed.
+type Updates = HashMap<TransactionId, Timestamp>;
+
+fn with_update(answer: Answer, updated: &Updates) -> Answer {
+    answer.map(|mut outcome| {
+        if let (false, Some(at)) = (outcome.replayed, updated.get(&outcome.value.id)) {
+            outcome.value.updated_at = *at;
+        }
+        outcome
+    })
+}
+
+/// Remembers what was decided under a key; what was not found or not allowed is
+/// no outcome, and leaves the key free.
+async fn write_keys_in(
+    tx: &Tx<'_>,
+    orders: &[Order],
+    answers: &[Answer],
+    repeats: &[(usize, usize)],
+    at: Timestamp,
+) -> Result<()> {
+    let (mut users, mut keys, mut prints) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut outcomes, mut requests) = (Vec::new(), Vec::new());
+    for (place, (order, answer)) in orders.iter().zip(answers).enumerate() {
+        let Some(key) = &order.key else { continue };
+        let outcome = match answer {
+            Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
+            Err(Error::Refused {
+                refusal,
+                original: None,
+            }) => Recorded::Refused(refusal.clone()),
+            _ => continue,
+        };
+        if repeats.iter().any(|(repeat, _)| *repeat == place) {
+            continue;
+        }
+        users.push(order.actor.user_id.0);
+        keys.push(key.key.as_str());
+        prints.push(key.fingerprint.as_slice());
+        outcomes.push(serde_json::to_string(&outcome).map_err(Error::internal)?);
+        requests.push(order.actor.origin.request_id.as_str());
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let params: [Param<'_>; 6] = [&users, &keys, &prints, &outcomes, &requests, &Utc(at)];
+    tx.execute(store::INSERT_KEYS, &params).await?;
+    Ok(())
+}
+
+/// What a batch knows and what it will write.
+struct Batch<'o> {
+    at: Timestamp,
+    book: Book,
+    rows: HashMap<TransactionId, Transaction>,
+    touched: HashSet<AccountId>,
+    new: Vec<Transaction>,
+    ended: Vec<(TransactionId, Status, Option<&'static str>)>,
+    entries: Vec<Entry>,
+    facts: Vec<(Uuid, By<'o>, Fact)>,
+}
+
+impl<'o> Batch<'o> {
+    fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            book: Book::default(),
+            rows: HashMap::new(),
+            touched: HashSet::new(),
+            new: Vec::new(),
+            ended: Vec::new(),
+            entries: Vec::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Locks and reads everything the orders can touch.
+    async fn lock_in(&mut self, tx: &Tx<'_>, orders: impl Iterator<Item = &Order>) -> Result<()> {
+        let (mut accounts, mut named): (Vec<Uuid>, Vec<Uuid>) = (Vec::new(), Vec::new());
+        for order in orders {
+            match &order.action {
+                Action::Create(new) => {
+                    accounts.push(new.account.0);
+                    accounts.extend(new.target.map(|target| target.0));
+                }
+                Action::Complete(id) | Action::Cancel(id) => named.push(id.0),
+            }
+        }
+        for row in tx.query(store::LOCK_ACCOUNTS, &[&accounts, &named]).await? {
+            self.book.add_account(read_account(&row)?);
+        }
+        if !named.is_empty() {
+            for row in tx.query(store::FIND_TRANSACTIONS, &[&named]).await? {
+                let transaction = transactions::store::read(&row)?;
+                self.book.add_leg(leg_of(&transaction));
+                self.rows.insert(transaction.id, transaction);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides one order and notes what it writes. The outer error is a fault
+    /// of ours; the inner one is the bank's answer.
+    fn decide(&mut self, order: &'o Order) -> Result<Answer> {
+        let decision = match decide(&mut self.book, order.authority, &order.action) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Err(refusal.into())),
+        };
+        let transactions = match &order.action {
+            Action::Create(_) => self.create(order, &decision)?,
+            Action::Complete(_) | Action::Cancel(_) => self.end(&decision)?,
+        };
+        let named = match &order.action {
+            Action::Create(new) => new.id,
+            Action::Complete(id) | Action::Cancel(id) => *id,
+        };
+        self.touched
+            .extend(decision.legs.iter().map(|leg| leg.account));
+        self.entries.extend(decision.entry);
+        self.note(order, &transactions, decision.created)?;
+        let value = transactions
+            .into_iter()
+            .find(|transaction| transaction.id == named);
+        let value = value.ok_or_else(lost)?;
+        Ok(Ok(Outcome {
+            value,
+            at: self.at,
+            replayed: false,
+        }))
+    }
+
+    fn create(&mut self, order: &Order, decision: &Decision) -> Result<Vec<Transaction>> {
+        let transactions = decision
+            .legs
+            .iter()
+            .map(|leg| {
+                let random = u32::from_be_bytes(secret::random::<4>()?);
+                let reference = Reference::new(self.at.as_second(), random);
+                Ok(new_transaction(order, leg, &reference, self.at))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.new.extend(transactions.iter().cloned());
+        Ok(transactions)
+    }
+
+    fn end(&mut self, decision: &Decision) -> Result<Vec<Transaction>> {
+        let mut transactions = Vec::with_capacity(decision.legs.len());
+        for leg in &decision.legs {
+            let reason = (leg.status == Status::Failed).then_some(CANCELLED);
+            self.ended.push((leg.id, leg.status, reason));
+            let row = self.rows.get_mut(&leg.id).ok_or_else(lost)?;
+            row.status = leg.status;
+            row.failure_reason = reason.map(str::to_owned);
+            row.completed_at = (leg.status == Status::Completed).then_some(self.at);
+            transactions.push(row.clone());
+        }
+        Ok(transactions)
+    }
+
+    /// Notes the one fact of an accepted order.
+    fn note(&mut self, order: &'o Order, legs: &[Transaction], created: bool) -> Result<()> {
+        let mut movements = legs.iter().map(|leg| self.movement(leg));
+        let movement = movements.next().ok_or_else(lost)??;
+        let paired = movements.next().transpose()?;
+        let fact = match (created, movement.status) {
+            (true, _) => Fact::TransactionCreated { movement, paired },
+            (false, Status::Failed) => Fact::TransactionFailed {
+                movement,
+                paired,
+                reason: CANCELLED,
+            },
+            (false, _) => Fact::TransactionCompleted { movement, paired },
+        };
+        self.facts
+            .push((order.audit_id, By::actor(&order.actor, self.at), fact));
+        Ok(())
+    }
+
+    fn movement(&self, transaction: &Transaction) -> Result<Movement> {
+        let account = self.book.account(transaction.account_id).ok_or_else(lost)?;
+        Ok(Movement {
+            id: transaction.id,
+            account: account.id,
+            owner: account.owner,
+            kind: transaction.kind,
+            amount: transaction.amount,
+            currency: transaction.currency,
+            status: transaction.status,
+            reference: transaction.reference_number.clone(),
+        })
+    }
+
+    /// Writes all of it: one statement a table.
+    async fn write_in(&self, tx: &Tx<'_>) -> Result<Updates> {
+        let mut updated = Updates::new();
+        if !self.new.is_empty() {
+            self.insert_transactions_in(tx).await?;
+        }
+        if !self.ended.is_empty() {
+            let ids: Vec<Uuid> = self.ended.iter().map(|(id, ..)| id.0).collect();
+            let states: Vec<&str> = self
+                .ended
+                .iter()
+                .map(|(_, state, _)| state.as_str())
+                .collect();
+            let reasons: Vec<Option<&str>> =
+                self.ended.iter().map(|(.., reason)| *reason).collect();
+            let params: [Param<'_>; 4] = [&ids, &states, &reasons, &Utc(self.at)];
+            for row in tx.query(store::END_TRANSACTIONS, &params).await? {
+                let id = TransactionId(row.try_get("id")?);
+                updated.insert(id, crate::db::time(&row, "updated_at")?);
+            }
+        }
+        if !self.touched.is_empty() {
+            self.update_accounts_in(tx).await?;
+        }
+        if !self.entries.is_empty() {
+            self.insert_entries_in(tx).await?;
+        }
+        if !self.facts.is_empty() {
+            facts::record_all_in(tx, &self.facts).await?;
+        }
+        Ok(updated)
+    }
+
+    async fn insert_transactions_in(&self, tx: &Tx<'_>) -> Result<()> {
+        let new = &self.new;
+        let ids: Vec<Uuid> = new.iter().map(|t| t.id.0).collect();
+        let accounts: Vec<Uuid> = new.iter().map(|t| t.account_id.0).collect();
+        let kinds: Vec<&str> = new.iter().map(|t| t.kind.as_str()).collect();
+        let ways: Vec<Option<&str>> = new
+            .iter()
+            .map(|t| t.direction.map(Direction::as_str))
+            .collect();
+        let amounts: Vec<Numeric> = new.iter().map(|t| t.amount.into()).collect();
+        let currencies: Vec<&str> = new.iter().map(|t| t.currency.code()).collect();
+        let states: Vec<&str> = new.iter().map(|t| t.status.as_str()).collect();
+        let texts: Vec<Option<&str>> = new.iter().map(|t| t.description.as_deref()).collect();
+        let references: Vec<Option<&str>> =
+            new.iter().map(|t| t.reference_number.as_deref()).collect();
+        let metadata: Vec<&str> = new.iter().map(|t| t.metadata.as_str()).collect();
+        let others: Vec<Option<Uuid>> = new
+            .iter()
+            .map(|t| t.counterparty_account_id.map(|id| id.0))
+            .collect();
+        let pairs: Vec<Option<Uuid>> = new
+            .iter()
+            .map(|t| t.paired_transaction_id.map(|id| id.0))
+            .collect();
+        let params: [Param<'_>; 13] = [
+            &ids,
+            &accounts,
+            &kinds,
+            &ways,
+            &amounts,
+            &currencies,
+            &states,
+            &texts,
+            &references,
+            &metadata,
+            &others,
+            &pairs,
+            &Utc(self.at),
+        ];
+        tx.execute(store::INSERT_TRANSACTIONS, &params).await?;
+        Ok(())
+    }
+
+    async fn update_accounts_in(&self, tx: &Tx<'_>) -> Result<()> {
+        let left: Vec<&Account> = self
+            .book
+            .accounts()
+            .filter(|account| self.touched.contains(&account.id))
+            .collect();
+        let ids: Vec<Uuid> = left.iter().map(|account| account.id.0).collect();
+        let balances: Vec<Numeric> = left
+            .iter()
+            .map(|account| Numeric(account.balance))
+            .collect();
+        let available: Vec<Numeric> = left
+            .iter()
+            .map(|account| Numeric(account.available))
+            .collect();
+        let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
+        tx.execute(
+            store::UPDATE_ACCOUNTS,
+            &[&ids, &balances, &available, &counts],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn insert_entries_in(&self, tx: &Tx<'_>) -> Result<()> {
+        let entries = &self.entries;
+        let named: Vec<Uuid> = entries.iter().map(|entry| entry.transaction.0).collect();
+        let sources: Vec<Uuid> = entries.iter().map(|entry| entry.source.account.0).collect();
+        let targets: Vec<Uuid> = entries.iter().map(|entry| entry.target.account.0).collect();
+        let amounts: Vec<Numeric> = entries.iter().map(|entry| entry.amount.into()).collect();
+        let currencies: Vec<&str> = entries.iter().map(|entry| entry.currency.code()).collect();
+        let (source_seqs, source_balances) = history(entries.iter().map(|entry| entry.source));
+        let (target_seqs, target_balances) = history(entries.iter().map(|entry| entry.target));
+        let params: [Param<'_>; 10] = [
+            &named,
+            &sources,
+            &targets,
+            &amounts,
+            &currencies,
+            &source_seqs,
+            &source_balances,
+            &target_seqs,
+            &target_balances,
+            &Utc(self.at),
+        ];
+        tx.execute(store::INSERT_ENTRIES, &params).await?;
+        Ok(())
+    }
+}
+
+fn history(sides: impl Iterator<Item = ledger::Side>) -> (Vec<Option<i64>>, Vec<Option<Numeric>>) {
+    sides
+        .map(|side| match side.history {
+            Some((seq, balance)) => (Some(seq), Some(Numeric(balance))),
+            None => (None, None),
+        })
+        .unzip()
+}
+
+fn new_transaction(order: &Order, leg: &Leg, reference: &Reference, at: Timestamp) -> Transaction {
+    Transaction {
+        id: leg.id,
+        account_id: leg.account,
+        kind: leg.kind,
+        direction: Some(leg.direction),
+        amount: leg.amount,
+        currency: leg.currency,
+        status: leg.status,
+        description: order
+            .words
+            .description
+            .as_ref()
+            .map(|text| text.as_str().to_owned()),
+        reference_number: Some(reference.to_string()),
+        metadata: order.words.metadata.clone(),
+        counterparty_account_id: leg.pair.map(|pair| pair.account),
+        paired_transaction_id: leg.pair.map(|pair| pair.transaction),
+        failure_reason: None,
+        created_at: at,
+        updated_at: at,
+        completed_at: (leg.status == Status::Completed).then_some(at),
+    }
+}
+
+fn leg_of(transaction: &Transaction) -> Leg {
+    let pair = transaction
+        .paired_transaction_id
+        .zip(transaction.counterparty_account_id);
+    Leg {
+        id: transaction.id,
+        account: transaction.account_id,
+        pair: pair.map(|(transaction, account)| Pair {
+            transaction,
+            account,
+        }),
+        kind: transaction.kind,
+        direction: transaction
+            .direction
+            .unwrap_or(transaction.kind.direction()),
+        amount: transaction.amount,
+        currency: transaction.currency,
+        status: transaction.status,
+    }
+}
+
+fn read_account(row: &tokio_postgres::Row) -> Result<Account> {
+    let Numeric(balance) = row.try_get("balance")?;
+    let Numeric(available) = row.try_get("available_balance")?;
+    Ok(Account {
+        id: AccountId(row.try_get("id")?),
+        owner: UserId(row.try_get("user_id")?),
+        currency: word(row, "currency")?,
+        status: word(row, "status")?,
+        balance,
+        available,
+        entry_count: row.try_get("entry_count")?,
+    })
+}

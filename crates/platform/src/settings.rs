@@ -1,0 +1,85 @@
+//! What the operator decides. The binary reads it from flags, environment and
+//! file; here it is only data.
+
+use crate::secret::Secret;
+use std::{fmt, str::FromStr, time::Duration};
+
+/// Where the platform runs; decides how much it trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// One's own machine: sample admin, generated secrets.
+    Development,
+    /// As production.
+    Staging,
+    /// Other people's money.
+    Production,
+}
+
+impl Environment {
+    /// The name in `WALLSTREET_ENV`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Environment {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Development, Self::Staging, Self::Production]
+            .into_iter()
+            .find(|environment| environment.as_str() == text)
+            .ok_or(())
+    }
+}
+
+/// The decisions the bank itself needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it runs.
+    pub environment: Environment,
+    /// Signs tokens (HMAC-SHA-256).
+    pub jwt_secret: Secret,
+    /// How long an access token lives; documented: 24 h.
+    pub access_ttl: Duration,
+    /// How long a refresh token, and so an unused session, lives; documented: 7 d.
+    pub refresh_ttl: Duration,
+    /// Keys the hashes of API keys.
+    pub api_key_salt: Secret,
+    /// bcrypt rounds; documented: 10.
+    pub bcrypt_cost: u32,
+    /// Users complete their own deposits, credits and debits.
+    pub users_settle: bool,
+    /// The connection pool.
+    pub pool: PoolSettings,
+}
+
+/// The connection pool; the defaults are the documented ones.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSettings {
+    /// Most connections at once.
+    pub max: usize,
+    /// An idle connection is closed after this.
+    pub idle: Duration,
+    /// How long to wait for a connection.
+    pub connect: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max: 20,
+            idle: Duration::from_secs(30),
+            connect: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Every statement of the product on one list, for the test that prepares each
+//! against the migrated schema, and for whoever audits what is asked of the database.
+
+use crate::{
+    accounts, api_keys, audit_logs, facts, idempotency, posting, sessions, transactions, users,
+};
+
+/// `(slice, name, statement)` of every statement the running product uses.
+pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
+    let slices: [(&str, &[(&str, &str)]); 9] = [
+        ("facts", facts::ALL),
+        ("idempotency", idempotency::ALL),
+        ("sessions", sessions::STATEMENTS),
+        ("users", users::STATEMENTS),
+        ("api_keys", api_keys::STATEMENTS),
+        ("accounts", accounts::STATEMENTS),
+        ("transactions", transactions::STATEMENTS),
+        ("posting", posting::STATEMENTS),
+        ("audit_logs", audit_logs::STATEMENTS),
+    ];
+    let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
+        statements
+            .iter()
+            .map(move |(name, sql)| (slice, *name, *sql))
+    };
+    slices.into_iter().flat_map(named).collect()
+}

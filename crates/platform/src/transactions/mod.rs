@@ -1,0 +1,197 @@
+//! Transactions: the history of every account.
+//!
+//! Owns the reading of `transactions` and the words on it; what moves money is
+//! written by [`crate::posting`] alone. A transfer is two transactions, one in
+//! each account's list, that name each other.
+
+mod metadata;
+pub(crate) mod store;
+
+use crate::{
+    Platform, accounts,
+    actor::{Actor, Permission},
+    db::{Numeric, Param, Utc},
+    error::{Error, Resource, Result},
+    facts::{self, By, Fact},
+    page::{Cursor, Listing, PageRequest},
+    text::{bounded, bounded_text},
+};
+use jiff::Timestamp;
+use ledger::{AccountId, Amount, Currency, Direction, Kind, Status, TransactionId};
+pub use metadata::Metadata;
+use serde::{Deserialize, Serialize};
+pub(crate) use store::ALL as STATEMENTS;
+
+bounded_text! {
+    /// What a transaction is for: at most 1,000 characters.
+    Description, |text| bounded(text, 0, 1000).map(str::to_owned)
+}
+
+/// A transaction as its account's owner sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the columns of the documented table, by their names"
+)]
+pub struct Transaction {
+    pub id: TransactionId,
+    pub account_id: AccountId,
+    pub kind: Kind,
+    /// Which way it moves the account; absent on rows written without the platform.
+    pub direction: Option<Direction>,
+    pub amount: Amount,
+    pub currency: Currency,
+    pub status: Status,
+    pub description: Option<String>,
+    pub reference_number: Option<String>,
+    pub metadata: Metadata,
+    /// The other account of a transfer.
+    pub counterparty_account_id: Option<AccountId>,
+    /// The other half of a transfer.
+    pub paired_transaction_id: Option<TransactionId>,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub completed_at: Option<Timestamp>,
+}
+
+/// One transaction.
+///
+/// # Errors
+/// [`Resource::Transaction`] when it is not the caller's to see.
+pub async fn get(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+) -> Result<Transaction> {
+    actor.require(Permission::ReadTransactions)?;
+    let scope = actor.scope().map(|user| user.0);
+    let connection = platform.connection().await?;
+    let row = connection
+        .find(store::FIND, &[&transaction.0, &scope])
+        .await?;
+    store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)
+}
+
+/// Changes the words on a transaction; `Some(None)` removes the description.
+///
+/// # Errors
+/// [`Resource::Transaction`] when it is not the caller's to see.
+pub async fn annotate(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    description: Option<Option<Description>>,
+    metadata: Option<Metadata>,
+) -> Result<Transaction> {
+    actor.require(Permission::WriteTransactions)?;
+    let changes = [
+        description.is_some().then_some("description"),
+        metadata.is_some().then_some("metadata"),
+    ];
+    let fields: Vec<&str> = changes.into_iter().flatten().collect();
+    if fields.is_empty() {
+        return get(platform, actor, transaction).await;
+    }
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    let text = description
+        .as_ref()
+        .and_then(Option::as_ref)
+        .map(Description::as_str);
+    let params: [Param<'_>; 5] = [
+        &transaction.0,
+        &actor.scope().map(|user| user.0),
+        &description.is_some(),
+        &text,
+        &metadata.as_ref().map(Metadata::as_str),
+    ];
+    let row = tx.find(store::ANNOTATE, &params).await?;
+    let after = store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)?;
+    let fact = Fact::TransactionUpdated {
+        transaction,
+        fields,
+    };
+    facts::record_in(
+        &tx,
+        platform.new_id(),
+        By::actor(actor, platform.now()),
+        fact,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Which transactions are looked for; an absent part does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct TransactionFilter {
+    /// On this account.
+    pub account: Option<AccountId>,
+    /// In this state.
+    pub status: Option<Status>,
+    /// Of this type.
+    pub kind: Option<Kind>,
+    /// Made at or after.
+    pub from: Option<Timestamp>,
+    /// Made before.
+    pub to: Option<Timestamp>,
+    /// Of at least this amount.
+    pub min: Option<Amount>,
+    /// Of at most this amount.
+    pub max: Option<Amount>,
+    /// With this in description or reference, in any case.
+    pub q: Option<String>,
+    /// With these top-level metadata, as text.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// The transactions of the caller's accounts, newest first; an administrator
+/// sees everybody's.
+///
+/// # Errors
+/// [`Resource::Account`] when the account asked for is not the caller's to see.
+pub async fn list(
+    platform: &Platform,
+    actor: &Actor,
+    filter: TransactionFilter,
+    page: PageRequest,
+) -> Result<Listing<Transaction>> {
+    actor.require(Permission::ReadTransactions)?;
+    let connection = platform.connection().await?;
+    if let Some(account) = filter.account {
+        accounts::require_visible(&connection, actor, account).await?;
+    }
+    // Once an account is known to be visible, its owner need not be looked up again.
+    let scope = actor
+        .scope()
+        .filter(|_| filter.account.is_none())
+        .map(|user| user.0);
+    let account = filter.account.map(|account| account.0);
+    let (status, kind) = (
+        filter.status.map(Status::as_str),
+        filter.kind.map(Kind::as_str),
+    );
+    let (from, to) = (filter.from.map(Utc), filter.to.map(Utc));
+    let (min, max) = (filter.min.map(Numeric::from), filter.max.map(Numeric::from));
+    let (keys, values): (Vec<String>, Vec<String>) = filter.metadata.into_iter().unzip();
+    let wanted: [Param<'_>; 11] = [
+        &scope, &account, &status, &kind, &from, &to, &min, &max, &filter.q, &keys, &values,
+    ];
+    let (at, id) = page.after();
+    let (fetch, offset) = (page.fetch(), page.offset());
+    let place: [Param<'_>; 4] = [&at, &id, &fetch, &offset];
+    let rows = connection
+        .query(store::LIST, &[&wanted[..], &place[..]].concat())
+        .await?;
+    let transactions = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
+    let total = match page.counts() {
+        true => connection.find(store::COUNT, &wanted).await?,
+        false => None,
+    };
+    let total = total.map(|row| row.try_get(0)).transpose()?;
+    Ok(Listing::cut(transactions, total, page, |transaction| {
+        Cursor::new(transaction.created_at, transaction.id.0)
+    }))
+}

@@ -1,0 +1,88 @@
+//! Statements and rows of `transactions`, but for those that move money.
+
+use super::{Metadata, Transaction};
+use crate::{
+    db::{Numeric, maybe_time, statements, time, word},
+    error::{Error, Result},
+};
+use ledger::{AccountId, Direction, TransactionId};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+/// The columns of a [`Transaction`].
+macro_rules! columns {
+    () => {
+        "t.id, t.account_id, t.transaction_type, t.direction, t.amount, t.currency, t.status, \
+         t.description, t.reference_number, coalesce(t.metadata, '{}')::text AS metadata, \
+         t.counterparty_account_id, t.paired_transaction_id, t.failure_reason, \
+         t.created_at, t.updated_at, t.completed_at"
+    };
+}
+pub(crate) use columns;
+
+/// The conditions of a list of transactions.
+macro_rules! wanted {
+    () => {
+        "($1::uuid IS NULL OR t.account_id IN (SELECT id FROM accounts WHERE user_id = $1))
+           AND ($2::uuid IS NULL OR t.account_id = $2)
+           AND ($3::text IS NULL OR t.status = $3)
+           AND ($4::text IS NULL OR t.transaction_type = $4)
+           AND ($5::timestamp IS NULL OR t.created_at >= $5)
+           AND ($6::timestamp IS NULL OR t.created_at < $6)
+           AND ($7::numeric IS NULL OR t.amount >= $7)
+           AND ($8::numeric IS NULL OR t.amount <= $8)
+           AND ($9::text IS NULL OR position(lower($9) IN
+                lower(coalesce(t.description, '') || ' ' || coalesce(t.reference_number, ''))) > 0)
+           AND NOT EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS wanted (key, value)
+                            WHERE t.metadata ->> wanted.key IS DISTINCT FROM wanted.value)"
+    };
+}
+
+statements! {
+    /// One transaction, of one owner if one is given.
+    FIND = concat!("SELECT ", columns!(), " FROM transactions t JOIN accounts a ON a.id = t.account_id
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)");
+    /// The words of a transaction; an absent part stays.
+    ANNOTATE = concat!("UPDATE transactions t
+           SET description = CASE WHEN $3 THEN $4 ELSE t.description END,
+               metadata = coalesce($5::text::jsonb, t.metadata)
+          FROM accounts a
+         WHERE t.id = $1 AND a.id = t.account_id AND ($2::uuid IS NULL OR a.user_id = $2)
+        RETURNING ", columns!());
+    /// A page of transactions.
+    LIST = concat!("SELECT ", columns!(), " FROM transactions t
+         WHERE ", wanted!(), "
+           AND ($12::timestamp IS NULL OR (t.created_at, t.id) < ($12, $13::uuid))
+         ORDER BY t.created_at DESC, t.id DESC LIMIT $14 OFFSET $15");
+    /// How many transactions the same filter finds.
+    COUNT = concat!("SELECT count(*) FROM transactions t WHERE ", wanted!());
+}
+
+pub(crate) fn read(row: &Row) -> Result<Transaction> {
+    let direction = match row.try_get("direction")? {
+        None => None,
+        Some("in") => Some(Direction::In),
+        Some("out") => Some(Direction::Out),
+        Some(other) => return Err(Error::internal(format!("unknown direction {other}"))),
+    };
+    let account = row.try_get::<_, Option<Uuid>>("counterparty_account_id")?;
+    let paired = row.try_get::<_, Option<Uuid>>("paired_transaction_id")?;
+    Ok(Transaction {
+        id: TransactionId(row.try_get("id")?),
+        account_id: AccountId(row.try_get("account_id")?),
+        kind: word(row, "transaction_type")?,
+        direction,
+        amount: row.try_get::<_, Numeric>("amount")?.amount()?,
+        currency: word(row, "currency")?,
+        status: word(row, "status")?,
+        description: row.try_get("description")?,
+        reference_number: row.try_get("reference_number")?,
+        metadata: Metadata::stored(row.try_get("metadata")?)?,
+        counterparty_account_id: account.map(AccountId),
+        paired_transaction_id: paired.map(TransactionId),
+        failure_reason: row.try_get("failure_reason")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+        completed_at: maybe_time(row, "completed_at")?,
+    })
+}

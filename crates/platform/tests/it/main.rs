@@ -1,0 +1,5 @@
+//! What the bank promises, against a real PostgreSQL.
+
+mod guards;
+mod migrations;
+mod schema;

@@ -1,0 +1,11 @@
+//! The handlers, one file for each slice of the bank: what a request looks like,
+//! which use case it is, and what the answer shows.
+
+pub(crate) mod accounts;
+pub(crate) mod admin;
+pub(crate) mod api_keys;
+pub(crate) mod auth;
+pub(crate) mod health;
+pub(crate) mod sessions;
+pub(crate) mod transactions;
+pub(crate) mod users;

@@ -1,0 +1,99 @@
+//! The outermost layer: what every request is given and every answer carries.
+//!
+//! Gives a request its id, its origin and its log span; gives an answer the
+//! documented frame, the request id and the browser headers. Nothing leaves the
+//! server without having passed here.
+
+use crate::{App, origin, problem::Problem, reply::Success};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+use platform::{Environment, Origin};
+use std::time::Instant;
+use tracing::Instrument;
+
+/// Names one request, in and out.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// For answers that are data: a browser must neither run nor frame them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// See the module.
+pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let origin = origin::of(&request, &app.settings.trusted_proxies);
+    let trace = origin::traceparent(request.headers());
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request",
+        method = %request.method(),
+        path = path.unwrap_or("-"),
+        request_id = origin.request_id,
+        trace_id = trace.as_deref().and_then(|trace| trace.get(3..35)),
+    );
+    let private = request.uri().path().starts_with("/api/v1");
+    request.extensions_mut().insert(origin.clone());
+    let started = Instant::now();
+    let answer = next.run(request).instrument(span.clone()).await;
+    let _inside = span.entered();
+    let mut response = dress(&app, &origin, answer);
+    let elapsed = started.elapsed();
+    tracing::info!(status = response.status().as_u16(), ?elapsed, "answered");
+
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(&origin.request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::try_from(trace).ok()) {
+        headers.insert("traceparent", trace);
+    }
+    protect(headers, app.settings.environment, private);
+    response
+}
+
+/// Puts the documented frame around what a handler, or axum itself, answered.
+fn dress(app: &App, origin: &Origin, mut response: Response) -> Response {
+    let now = app.platform.now();
+    if let Some(success) = response.extensions_mut().remove::<Success>() {
+        success.render(&mut response, now);
+        return response;
+    }
+    let problem = response.extensions_mut().remove::<Problem>();
+    let status = response.status();
+    let wordless = status.is_client_error() || status.is_server_error();
+    let Some(problem) = problem.or_else(|| wordless.then(|| Problem::of_status(status))) else {
+        return response;
+    };
+    // Layers further in may have set headers: Allow, rate limits, CORS.
+    let mut framed = problem.render(&origin.request_id, now);
+    let given = std::mem::take(response.headers_mut());
+    for (name, value) in &given {
+        if name != header::CONTENT_LENGTH && !framed.headers().contains_key(name) {
+            framed.headers_mut().append(name, value.clone());
+        }
+    }
+    framed
+}
+
+/// The browser headers. What a handler has set itself stays.
+fn protect(headers: &mut HeaderMap, environment: Environment, private: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
+    if private {
+        set(header::CACHE_CONTROL, "no-store");
+    }
+    if environment == Environment::Production {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+}

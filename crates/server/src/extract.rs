@@ -1,0 +1,140 @@
+//! What a handler may take from a request. Whatever is wrong is refused here,
+//! with a problem that names the field, before any use case runs.
+
+use crate::{fields::Id, problem::Problem, violation};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use platform::IdempotencyKey;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 1 << 20;
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The body, read as JSON.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        parse(&receive(&parts.headers, body).await?).map(Self)
+    }
+}
+
+/// The body and the `Idempotency-Key` of a request that creates something.
+pub(crate) struct Keyed<T>(pub(crate) Option<IdempotencyKey>, pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = receive(&parts.headers, body).await?;
+        Ok(Self(idempotency_key(&parts, &bytes)?, parse(&bytes)?))
+    }
+}
+
+/// The `Idempotency-Key` of a request without a body.
+pub(crate) struct Key(pub(crate) Option<IdempotencyKey>);
+
+impl<S: Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        idempotency_key(parts, &[]).map(Self)
+    }
+}
+
+/// The one id in the path.
+pub(crate) struct PathId<T>(pub(crate) T);
+
+impl<S: Sync, T: From<Id>> FromRequestParts<S> for PathId<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let unreadable = || Problem::field("path", "invalid", "must be valid UTF-8");
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.map_err(|_| unreadable())?;
+        let (name, text) = params.iter().next().ok_or_else(unreadable)?;
+        let id = Id::parse(text).map_err(|message| Problem::field(name, "invalid", message))?;
+        Ok(Self(id.into()))
+    }
+}
+
+fn idempotency_key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let mut values = parts.headers.get_all(NAME).iter();
+    let (Some(key), None) = (values.next(), values.next()) else {
+        let many = parts.headers.contains_key(NAME);
+        let twice = || Problem::field(NAME, "duplicate_field", "is given twice");
+        return if many { Err(twice()) } else { Ok(None) };
+    };
+    let line = format!("{} {}\n", parts.method, parts.uri.path());
+    let request = [line.as_bytes(), body].concat();
+    let key = String::from_utf8_lossy(key.as_bytes());
+    Ok(Some(IdempotencyKey::new(&key, &request)?))
+}
+
+async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body must be at most 1 MiB");
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        let text = "Send the body as it is, without Content-Encoding";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", text));
+    }
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|text| text.split(';').next()).map(str::trim);
+    let is_json = essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = length.and_then(|text| text.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY) {
+        return Err(too_large());
+    }
+    let collected = Limited::new(body, MAX_BODY).collect();
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await.map_err(|_| {
+        let text = "The body did not arrive within 15 seconds";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)
+    })?;
+    let bytes = collected.map_err(|error| {
+        let broken = Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
+        if error.is::<LengthLimitError>() { too_large() } else { broken }
+    })?;
+    let bytes = bytes.to_bytes();
+    if !bytes.is_empty() && !is_json {
+        let text = "Send the body as application/json, and say so in Content-Type";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text));
+    }
+    Ok(bytes)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii().is_empty() {
+        return Err(Problem::field("body", "required", "is required: send a JSON object"));
+    }
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let malformed = |error: &serde_json::Error| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            format!("The body is not valid JSON: {error}"),
+        )
+    };
+    let value = violation::read(&mut json).map_err(|(violation, error)| {
+        if error.is_data() {
+            Problem::from(platform::Error::Invalid(vec![violation]))
+        } else {
+            malformed(&error)
+        }
+    })?;
+    json.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}

@@ -1,0 +1,41 @@
+//! What a field of a request or an answer looks like: one type for each kind of
+//! value, which reads it by the platform's own rule, writes it as documented,
+//! and describes itself in the API document. Parser and description stand side
+//! by side, so that they agree. Knows no endpoint.
+
+mod choice;
+mod metadata;
+mod money;
+mod permissions;
+mod text;
+mod time;
+
+pub(crate) use choice::{
+    AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus,
+};
+pub(crate) use metadata::Metadata;
+pub(crate) use money::{Amount, Money, WrittenAmount};
+pub(crate) use permissions::{GivenPermissions, Permissions};
+pub(crate) use text::{
+    AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone, Search,
+    Term, Typed,
+};
+pub(crate) use time::{Begin, End, Time};
+
+use serde::{Deserialize, Deserializer};
+use utoipa::openapi::{ObjectBuilder, Type};
+
+/// Tells an absent field (`None`) from an explicit `null` (`Some(None)`); with
+/// `#[serde(default)]`.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The description of a text.
+fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}

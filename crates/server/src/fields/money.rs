@@ -1,0 +1,104 @@
+//! Money, in and out, without a float on the way: requests are read from the
+//! literal text, answers are written as a JSON number of exactly two decimals.
+
+use super::string;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::value::RawValue;
+use std::fmt;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type},
+};
+
+/// A positive sum: read from a JSON number or a decimal string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amount(pub(crate) ledger::Amount);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let quoted = serde_json::from_str::<String>(raw.get()).ok();
+        let literal = quoted.as_deref().unwrap_or(raw.get());
+        ledger::Amount::parse(literal).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Amount {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(
+                ObjectBuilder::new()
+                    .schema_type(Type::Number)
+                    .exclusive_minimum(Some(0))
+                    .maximum(Some(9_999_999_999_999.99))
+                    .multiple_of(Some(0.01)),
+            )
+            .item(written())
+            .description(Some("A positive sum of at most two decimals: a number, or the same as a string. No sign, no exponent."))
+            .examples([serde_json::json!(1000.0), serde_json::json!("12.50")])
+            .into()
+    }
+}
+
+impl ToSchema for Amount {}
+
+/// A positive sum in a query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrittenAmount(pub(crate) ledger::Amount);
+
+impl<'de> Deserialize<'de> for WrittenAmount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        ledger::Amount::parse(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for WrittenAmount {
+    fn schema() -> RefOr<Schema> {
+        written().into()
+    }
+}
+
+impl ToSchema for WrittenAmount {}
+
+fn written() -> ObjectBuilder {
+    string().pattern(Some(r"^(?![0.]+$)0*[0-9]{1,13}(\.[0-9]{1,2})?$"))
+}
+
+/// A sum in an answer: `1000.00`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Money(ledger::Money);
+
+impl<M: Into<ledger::Money>> From<M> for Money {
+    fn from(money: M) -> Self {
+        Self(money.into())
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let literal = RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?;
+        literal.serialize(serializer)
+    }
+}
+
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Always written with two decimals."))
+            .minimum(Some(0))
+            .maximum(Some(9_999_999_999_999.99))
+            .multiple_of(Some(0.01))
+            .examples([serde_json::json!(1000.0)])
+            .into()
+    }
+}
+
+impl ToSchema for Money {}

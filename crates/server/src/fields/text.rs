@@ -1,0 +1,155 @@
+//! Texts: each read by the rule of whoever owns its meaning.
+
+use super::string;
+use ledger::{AccountId, TransactionId, UserId};
+use platform::{api_keys, users};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, RefOr, Schema, SchemaFormat},
+};
+use uuid::Uuid;
+
+macro_rules! text_fields {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = $parse:expr, $schema:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub(crate) struct $name(pub(crate) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let parse: fn(&str) -> Result<$inner, String> = $parse;
+                parse(&text).map(Self).map_err(D::Error::custom)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+text_fields! {
+    /// An address to log in with.
+    Email(users::Email) = users::Email::parse, string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+        .max_length(Some(255))
+        .examples(["ada@example.com"]);
+    /// A new password.
+    Password(users::Password) = users::Password::parse, string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        .description(Some("At least 8 characters with upper and lower case, a digit and a special character; at most 72 bytes; not a common one."))
+        .min_length(Some(8))
+        .max_length(Some(72))
+        .pattern(Some(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[^A-Za-z0-9])[^\u0000]*$"))
+        .examples(["Correct-Horse-7"]);
+    /// A first or last name.
+    PersonName(users::Name) = users::Name::parse, string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .examples(["Ada"]);
+    /// A telephone number.
+    Phone(users::Phone) = users::Phone::parse, string()
+        .description(Some("In the international form of E.164."))
+        .pattern(Some(r"^\+[1-9][0-9]{6,14}$"))
+        .examples(["+14155550123"]);
+    /// The name of an API key.
+    KeyName(api_keys::KeyName) = api_keys::KeyName::parse, string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .examples(["Nightly export"]);
+    /// Whatever somebody typed to show who they are: not judged, only bounded.
+    Typed(String) = |text| bounded(text, 1, 4096), string()
+        .min_length(Some(1))
+        .max_length(Some(4096))
+        .pattern(Some(r"^[^\u0000]*$"));
+    /// What a transaction is for.
+    Description(String) = |text| bounded(text, 0, 1000), string()
+        .max_length(Some(1000))
+        .pattern(Some(r"^[^\u0000]*$"))
+        .examples(["Rent for May"]);
+    /// Words to look for.
+    Search(String) = |text| bounded(text, 1, 100), string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .pattern(Some(r"^[^\u0000]*$"));
+    /// A word of the audit trail.
+    Term(String) = |text| bounded(text, 1, 100), string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .pattern(Some(r"^[^\u0000]*$"));
+    /// An ISO 4217 code.
+    Currency(ledger::Currency) = |text| ledger::Currency::parse(text).map_err(|e| e.to_string()),
+        string()
+        .description(Some("An ISO 4217 currency of at most two decimals."))
+        .pattern(Some("^[A-Z]{3}$"))
+        .examples(["USD"]);
+    /// `WS` and 12 digits.
+    AccountNumber(ledger::AccountNumber) = |text| ledger::AccountNumber::parse(text).map_err(|e| e.to_string()),
+        string()
+        .description(Some("WS and 12 digits, of which the last is a check digit (Luhn)."))
+        .pattern(Some("^WS[0-9]{12}$"))
+        .examples(["WS123456789015"]);
+    /// The id of a thing.
+    Id(Uuid) = hyphenated, string()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+}
+
+/// Reads the one form in which ids are written; the `uuid` crate knows more.
+fn hyphenated(text: &str) -> Result<Uuid, String> {
+    let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+    id.ok_or_else(|| "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
+}
+
+impl Id {
+    /// Reads a part of a path.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        hyphenated(text).map(Self)
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident),*) => {$(
+        impl From<Id> for $name {
+            fn from(id: Id) -> Self {
+                Self(id.0)
+            }
+        }
+    )*};
+}
+ids!(AccountId, TransactionId, UserId);
+
+impl From<Id> for Uuid {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.code())
+    }
+}
+
+impl Serialize for AccountNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+/// A text of `min..=max` characters without NUL, which the database cannot store.
+fn bounded(text: &str, min: usize, max: usize) -> Result<String, String> {
+    if text.contains('\0') {
+        return Err("must not contain the character U+0000".to_owned());
+    }
+    match text.chars().count() {
+        length if length < min => Err("must not be empty".to_owned()),
+        length if length > max => Err(format!("must have at most {max} characters")),
+        _ => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,97 @@
+//! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds.
+
+use super::string;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat},
+};
+
+const REFUSED: &str = "must be an RFC 3339 time such as 2026-01-28T12:00:00Z";
+
+/// A moment: `2026-01-28T12:00:00.000Z`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.3}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        moment(&text).map(Self).ok_or_else(|| D::Error::custom(REFUSED))
+    }
+}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        date_time().examples(["2026-01-28T12:00:00.000Z"]).into()
+    }
+}
+
+impl ToSchema for Time {}
+
+macro_rules! bounds {
+    ($($(#[$doc:meta])* $name:ident = $of_day:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name(pub(crate) Timestamp);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let of_day: fn(Date) -> Option<Timestamp> = $of_day;
+                moment(&text)
+                    .or_else(|| day(&text).and_then(of_day))
+                    .map(Self)
+                    .ok_or_else(|| D::Error::custom(format!("{REFUSED}, or a date such as 2026-01-28")))
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let date = SchemaFormat::KnownFormat(KnownFormat::Date);
+                OneOfBuilder::new().item(date_time()).item(string().format(Some(date))).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+bounds! {
+    /// From here on; of a day (UTC), its first moment.
+    Begin = midnight;
+    /// Up to here; of a day (UTC), its last moment.
+    End = |date| midnight(date.tomorrow().ok()?)?.checked_sub(jiff::SignedDuration::from_micros(1)).ok();
+}
+
+fn date_time() -> ObjectBuilder {
+    string().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+}
+
+fn midnight(date: Date) -> Option<Timestamp> {
+    date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+/// The shape is checked first, since jiff reads more than RFC 3339 allows.
+fn moment(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_at_checked(10)?;
+    let shape = time.starts_with(['T', 't']) && time.ends_with(['Z', 'z'])
+        || time.len() > 15 && time.as_bytes().get(time.len() - 3) == Some(&b':');
+    let plain = time.bytes().all(|b| b.is_ascii_digit() || b"Tt:.Zz+-".contains(&b));
+    day(date)?;
+    if shape && plain { text.parse().ok() } else { None }
+}
+
+fn day(text: &str) -> Option<Date> {
+    let digits = |range: std::ops::Range<usize>| {
+        text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let shape = text.len() == 10 && digits(0..4) && digits(5..7) && digits(8..10);
+    if shape { text.parse().ok() } else { None }
+}

@@ -1,0 +1,167 @@
+//! How often somebody may come: two layers over [`crate::windows`].
+//!
+//! [`requests`] counts every request under `/api/v1`. [`attempts`] counts only
+//! what failed at the doors where passwords and tokens are tried, and lets no
+//! more tries run at once than may still fail: whoever comes in parallel waits
+//! for the outcome of the others, so the limit is exact.
+
+use crate::{
+    App, RateLimits,
+    caller::Proof,
+    problem::Problem,
+    windows::{Identity, Windows},
+};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use platform::{Credential, Origin};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+
+/// The documented headers.
+pub(crate) const HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+];
+
+/// The counters of one process.
+pub(crate) struct Limits {
+    settings: RateLimits,
+    requests: Mutex<Windows<u32>>,
+    attempts: Mutex<Windows<Option<Attempts>>>,
+}
+
+/// Tries that failed, and leave for as many as may still fail.
+#[derive(Clone)]
+struct Attempts {
+    failed: u32,
+    leave: Arc<Semaphore>,
+}
+
+/// Where somebody stands within a limit.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    limit: u32,
+    /// `None`: beyond the limit.
+    remaining: Option<u32>,
+    ends: Timestamp,
+}
+
+impl Limits {
+    /// Nobody has come yet.
+    pub(crate) fn new(settings: RateLimits) -> Self {
+        let length = SignedDuration::try_from(settings.window).unwrap_or(SignedDuration::MAX);
+        let (requests, attempts) = (Windows::of(length), Windows::of(length));
+        Self { settings, requests: Mutex::new(requests), attempts: Mutex::new(attempts) }
+    }
+
+    fn count(&self, identity: Identity, limit: u32, now: Timestamp) -> Standing {
+        let mut windows = lock(&self.requests);
+        let window = windows.at(identity, now);
+        let remaining = limit.checked_sub(window.kept.saturating_add(1));
+        window.kept = window.kept.saturating_add(1);
+        Standing { limit, remaining, ends: window.ends }
+    }
+
+    fn tries(&self, identity: Identity, now: Timestamp) -> (Attempts, Standing) {
+        let limit = self.settings.auth_max;
+        let mut windows = lock(&self.attempts);
+        let window = windows.at(identity, now);
+        let leave = || Arc::new(Semaphore::new(limit as usize));
+        let tries = window.kept.get_or_insert_with(|| Attempts { failed: 0, leave: leave() });
+        let remaining = limit.checked_sub(tries.failed).filter(|left| *left > 0);
+        (tries.clone(), Standing { limit, remaining, ends: window.ends })
+    }
+
+    fn failed(&self, identity: Identity, tries: &Attempts, now: Timestamp) {
+        let mut windows = lock(&self.attempts);
+        let current = windows.at(identity, now).kept.as_mut();
+        // A try that began in an earlier window says nothing about this one.
+        let Some(current) = current.filter(|now| Arc::ptr_eq(&now.leave, &tries.leave)) else { return };
+        current.failed += 1;
+        if current.failed >= self.settings.auth_max {
+            current.leave.close();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The layer that counts every request under `/api/v1`.
+pub(crate) async fn requests(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (identity, limit) = counted(&app, &request);
+    if limit == 0 || !request.uri().path().starts_with("/api/v1") {
+        return next.run(request).await;
+    }
+    let now = app.platform.now();
+    let standing = app.limits.count(identity, limit, now);
+    let mut response = match standing.remaining {
+        Some(_) => next.run(request).await,
+        None => standing.refuse(now),
+    };
+    standing.tell(&mut response);
+    response
+}
+
+/// The layer around the doors where secrets are tried.
+pub(crate) async fn attempts(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.limits.settings.auth_max == 0 {
+        return next.run(request).await;
+    }
+    let (identity, _) = counted(&app, &request);
+    let now = app.platform.now();
+    let (tries, standing) = app.limits.tries(identity, now);
+    let Ok(leave) = tries.leave.acquire().await else {
+        let mut response = standing.refuse(now);
+        Standing { remaining: None, ..standing }.tell(&mut response);
+        return response;
+    };
+    let response = next.run(request).await;
+    if response.extensions().get().is_some_and(Problem::is_failed_try) {
+        leave.forget();
+        app.limits.failed(identity, &tries, app.platform.now());
+    }
+    response
+}
+
+/// Whom a request counts for, and how many they may send.
+fn counted(app: &App, request: &Request) -> (Identity, u32) {
+    let usual = app.limits.settings.max;
+    match request.extensions().get::<Proof>() {
+        Some(Proof(Ok(actor))) => match &actor.credential {
+            Credential::ApiKey { rate_limit, .. } => (Identity::of(actor), *rate_limit),
+            Credential::Session(_) => (Identity::of(actor), usual),
+        },
+        _ => {
+            let address = request.extensions().get::<Origin>().and_then(|origin| origin.ip);
+            (Identity::at(address), usual)
+        }
+    }
+}
+
+impl Standing {
+    fn refuse(&self, now: Timestamp) -> Response {
+        let wait = Duration::try_from(self.ends.duration_since(now)).unwrap_or_default();
+        Problem::throttled(wait).into_response()
+    }
+
+    /// Sets the headers, unless a narrower limit has spoken.
+    fn tell(&self, response: &mut Response) {
+        let resets = self.ends.as_second() + i64::from(self.ends.subsec_nanosecond() > 0);
+        let remaining = i64::from(self.remaining.unwrap_or(0));
+        let values = [i64::from(self.limit), remaining, resets];
+        for (name, value) in HEADERS.into_iter().zip(values) {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from(value));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Query strings: read by the same rules as a body, so a parameter that is
+//! unknown, repeated or wrong is refused and named.
+
+use crate::{paging, problem::Problem, violation};
+use axum::{
+    extract::{FromRequestParts, Query as RawQuery},
+    http::request::Parts,
+};
+use platform::{Error, PageRequest};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeOwned, IntoDeserializer, Visitor,
+        value::{Error as ReadError, MapDeserializer},
+    },
+    forward_to_deserialize_any,
+};
+use std::collections::BTreeMap;
+use utoipa::IntoParams;
+
+/// The filters of a list and the page that is asked for.
+pub(crate) struct List<F>(pub(crate) F, pub(crate) PageRequest);
+
+/// The filters of a list that has none.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unfiltered {}
+
+impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let unreadable =
+            |_| Problem::field("query", "invalid", "must be name=value pairs, percent-encoded");
+        let RawQuery(pairs) =
+            RawQuery::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(unreadable)?;
+        let mut given = gather(pairs)?;
+        let page = paging::take(&mut given)?;
+        let filters = MapDeserializer::<_, ReadError>::new(given.into_iter());
+        let filters = violation::read(filters)
+            .map_err(|(violation, _)| Problem::from(Error::Invalid(vec![violation])))?;
+        Ok(Self(filters, page))
+    }
+}
+
+/// One parameter: a text, or all parameters `name.key` of one name.
+#[derive(Debug)]
+pub(crate) enum Given {
+    One(String),
+    Keyed(Vec<(String, String)>),
+}
+
+fn gather(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, Given>, Problem> {
+    let mut given = BTreeMap::new();
+    for (name, value) in pairs {
+        let twice = Problem::field(&name, "duplicate_field", "is given twice");
+        match name.split_once('.') {
+            Some((group, key)) => {
+                let keyed = given.entry(group.to_owned()).or_insert(Given::Keyed(Vec::new()));
+                match keyed {
+                    Given::Keyed(pairs) if pairs.iter().all(|(known, _)| known != key) => {
+                        pairs.push((key.to_owned(), value));
+                    }
+                    _ => return Err(twice),
+                }
+            }
+            None if given.contains_key(&name) => return Err(twice),
+            None => {
+                given.insert(name, Given::One(value));
+            }
+        }
+    }
+    Ok(given)
+}
+
+impl<'de> IntoDeserializer<'de, ReadError> for Given {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Given {
+    type Error = ReadError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        match self {
+            Self::One(text) => visitor.visit_string(text),
+            Self::Keyed(pairs) => visitor.visit_map(MapDeserializer::new(pairs.into_iter())),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}

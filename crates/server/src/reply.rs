@@ -1,0 +1,99 @@
+//! A success on its way out: `{"success": true, "message", "data", "timestamp"}`.
+//!
+//! A handler says message and data; [`crate::envelope`] adds the time. The
+//! outcome of an idempotent request brings its own time along, so that a replay
+//! reads like the first answer, byte for byte.
+
+use crate::{fields::Time, problem::Problem};
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use platform::Outcome;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Says that this answer was given before.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What a handler returns.
+pub(crate) type Answer<T = ()> = Result<Reply<T>, Problem>;
+
+/// A success.
+#[derive(Debug)]
+pub(crate) struct Reply<T> {
+    message: &'static str,
+    data: T,
+    created_at: Option<String>,
+    first: Option<(Timestamp, bool)>,
+}
+
+impl<T> Reply<T> {
+    /// 200.
+    pub(crate) fn ok(message: &'static str, data: T) -> Self {
+        Self { message, data, created_at: None, first: None }
+    }
+
+    /// 200, now or already earlier.
+    pub(crate) fn outcome<V: Into<T>>(message: &'static str, outcome: Outcome<V>) -> Self {
+        let first = Some((outcome.at, outcome.replayed));
+        Self { first, ..Self::ok(message, outcome.value.into()) }
+    }
+
+    /// 201 instead, with the path of the new thing.
+    pub(crate) fn created(self, path: impl FnOnce(&T) -> String) -> Self {
+        Self { created_at: Some(path(&self.data)), ..self }
+    }
+}
+
+/// A success that lacks nothing but its frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Success {
+    message: &'static str,
+    data: Box<RawValue>,
+    first: Option<(Timestamp, bool)>,
+}
+
+#[derive(Serialize)]
+struct SuccessBody<'a> {
+    success: bool,
+    message: &'static str,
+    data: &'a RawValue,
+    timestamp: Time,
+}
+
+impl Success {
+    /// Puts the frame around it, keeping the status and the headers given.
+    pub(crate) fn render(self, response: &mut Response, now: Timestamp) {
+        let (at, replayed) = self.first.unwrap_or((now, false));
+        let (message, timestamp) = (self.message, Time(at));
+        let body = SuccessBody { success: true, message, data: &self.data, timestamp };
+        let framed = axum::Json(body).into_response();
+        let (parts, body) = framed.into_parts();
+        response.headers_mut().extend(parts.headers);
+        if replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        *response.body_mut() = body;
+    }
+}
+
+impl<T: Serialize> IntoResponse for Reply<T> {
+    fn into_response(self) -> Response {
+        let data = match serde_json::value::to_raw_value(&self.data) {
+            Ok(data) => data,
+            Err(error) => return Problem::internal(error).into_response(),
+        };
+        let created = self.created_at.is_some();
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+        let mut response = status.into_response();
+        let location = self.created_at.and_then(|path| HeaderValue::try_from(path).ok());
+        if let Some(location) = location {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        let (message, first) = (self.message, self.first);
+        response.extensions_mut().insert(Success { message, data, first });
+        response
+    }
+}

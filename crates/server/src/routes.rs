@@ -1,0 +1,62 @@
+//! Every endpoint of the API, on one screen. Method, path and description of
+//! each stand with its handler.
+
+use crate::{
+    App,
+    api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
+    limits,
+};
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The table.
+pub(crate) fn table(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::default().merge(open()).nest("/api/v1", doors(app).merge(bank()))
+}
+
+/// Without authentication and without limits.
+fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(health::root))
+        .routes(routes!(health::health))
+        .routes(routes!(health::detailed))
+        .routes(routes!(health::database))
+        .routes(routes!(health::redis))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// Where secrets are tried: failures are counted.
+fn doors(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::change_password))
+        .route_layer(from_fn_with_state(app.clone(), limits::attempts))
+}
+
+fn bank() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(auth::logout))
+        .routes(routes!(users::auth_profile, users::update_auth_profile))
+        .routes(routes!(users::profile, users::update_profile, users::close))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(api_keys::list, api_keys::issue))
+        .routes(routes!(api_keys::update, api_keys::revoke))
+        .routes(routes!(accounts::list, accounts::open))
+        .routes(routes!(accounts::summaries))
+        .routes(routes!(accounts::get, accounts::set_status, accounts::close))
+        .routes(routes!(accounts::balance))
+        .routes(routes!(accounts::entries))
+        .routes(routes!(transactions::list, transactions::create))
+        .routes(routes!(transactions::of_account))
+        .routes(routes!(transactions::get, transactions::annotate))
+        .routes(routes!(transactions::process))
+        .routes(routes!(transactions::cancel))
+        .routes(routes!(admin::users))
+        .routes(routes!(admin::user, admin::change_user))
+        .routes(routes!(admin::accounts))
+        .routes(routes!(admin::audit_logs))
+}

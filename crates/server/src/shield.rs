@@ -1,0 +1,52 @@
+//! What stands between a connection and a handler.
+//!
+//! A handler runs in a task of its own: a client that leaves, a timeout or a
+//! shutdown never stops a change half-way, and a panic costs one request, not
+//! the connection.
+
+use crate::problem::Problem;
+use axum::{
+    extract::Request,
+    http::{HeaderMap, StatusCode, Version, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::time::Duration;
+use tracing::Instrument;
+
+/// How long a client waits for a handler.
+const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs the handler apart from its client.
+pub(crate) async fn apart(request: Request, next: Next) -> Response {
+    let handler = tokio::spawn(next.run(request).in_current_span());
+    match tokio::time::timeout(HANDLER_TIMEOUT, handler).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => Problem::internal(panic).into_response(),
+        Err(_) => {
+            let cause = format!("the handler took longer than {HANDLER_TIMEOUT:?}");
+            Problem::unavailable(Duration::from_secs(1), cause).into_response()
+        }
+    }
+}
+
+/// Refuses what RFC 9112 section 3.2 wants refused: no Host, two, or nonsense.
+pub(crate) async fn host(request: Request, next: Next) -> Response {
+    if is_host_sound(request.version(), request.headers()) {
+        return next.run(request).await;
+    }
+    let text = "Send exactly one valid Host header";
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_host", text).into_response()
+}
+
+fn is_host_sound(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version < Version::HTTP_11,
+        (Some(host), None) => {
+            let authority = Authority::try_from(host.as_bytes());
+            authority.is_ok_and(|authority| !authority.as_str().contains('@'))
+        }
+        (Some(_), Some(_)) => false,
+    }
+}

@@ -1,0 +1,229 @@
+//! The command line: what can be typed, and the help about it.
+//!
+//! Knows no defaults: those are settings, in `config`.
+
+use crate::config::Flag;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   all went well
+  1   it failed; the message says why
+  2   the command line is wrong
+  6   doctor found something
+  69  the database is not available
+  75  another process has the data directory
+  78  the configuration is wrong or incomplete
+
+Settings come from flags, then the environment, then the file wallstreet.toml:
+  `wallstreet config` shows them, `wallstreet config --example` explains them.";
+
+/// A self-hosted platform for financial accounts.
+#[derive(Debug, Parser)]
+#[command(name = "wallstreet", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Global {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep everything in this directory
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Use this PostgreSQL instead of an embedded one
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// Run as development, staging or production
+    #[arg(long, global = true, value_name = "NAME")]
+    env: Option<String>,
+    /// Give any setting, e.g. --set LOG_LEVEL=debug
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Serve(Serve),
+    #[command(subcommand)]
+    Migrate(Migrate),
+    #[command(subcommand)]
+    Admin(Admin),
+    Doctor(Json),
+    Config(Show),
+    /// Print the API's description (OpenAPI 3.1, JSON)
+    #[command(after_help = "Example:\n  wallstreet openapi > openapi.json")]
+    Openapi,
+    Completions(Completions),
+}
+
+/// Start the platform: the database, its migrations, the API
+///
+/// Without DATABASE_URL a PostgreSQL of its own runs in the data directory. Ctrl-C or SIGTERM stops everything in order,
+/// a second one at once.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wallstreet serve
+  wallstreet serve --port 8080 --data-dir ./data
+  wallstreet serve --env production --config /etc/wallstreet.toml")]
+pub struct Serve {
+    /// Listen on this address
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+}
+
+/// Bring the database's schema forward or back, or look at it
+///
+/// `serve` brings it forward by itself. These commands work on DATABASE_URL or on the embedded PostgreSQL, also beside a
+/// running server.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  wallstreet migrate status
+  wallstreet migrate up
+  wallstreet migrate down --to 7")]
+pub enum Migrate {
+    /// Apply what is pending
+    Up {
+        /// Stop after this migration
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u32>,
+    },
+    /// Undo migrations; what they added is deleted
+    Down {
+        /// Keep up to this migration; 0 undoes everything
+        #[arg(long, value_name = "NUMBER")]
+        to: u32,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show what is applied and what is pending
+    Status,
+    /// Print the whole schema as one script for `psql -f`
+    InitSql,
+}
+
+/// Administrators
+///
+/// Works on DATABASE_URL or on the embedded PostgreSQL, also beside a running server.
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    Create(Create),
+}
+
+/// Create an administrator
+///
+/// Asks for the password, or reads it from standard input.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wallstreet admin create --email ada@example.com --first-name Ada --last-name Lovelace
+  pass show bank | wallstreet admin create --email ada@example.com \\
+      --first-name Ada --last-name Lovelace --password-stdin")]
+pub struct Create {
+    /// The address to log in with
+    #[arg(long)]
+    pub email: String,
+    /// First name
+    #[arg(long, value_name = "NAME")]
+    pub first_name: String,
+    /// Last name
+    #[arg(long, value_name = "NAME")]
+    pub last_name: String,
+    /// Read the password from standard input: its first line
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// Look for what is wrong, and say how to mend it
+///
+/// Changes nothing, and works beside a running server. Ends with exit code 6 when there is something to do.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wallstreet doctor
+  wallstreet doctor --env production --json")]
+pub struct Json {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show the settings and where each comes from; secrets are masked
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wallstreet config
+  wallstreet config --example > wallstreet.toml")]
+pub struct Show {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Print a configuration file that explains every setting
+    #[arg(long, conflicts_with = "json")]
+    pub example: bool,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wallstreet completions bash > /etc/bash_completion.d/wallstreet
+  wallstreet completions zsh > \"${fpath[1]}/_wallstreet\"
+  wallstreet completions fish > ~/.config/fish/completions/wallstreet.fish")]
+pub struct Completions {
+    /// Which shell
+    pub shell: Shell,
+}
+
+impl Cli {
+    /// The settings given by flags.
+    pub fn flags(&self) -> Vec<Flag> {
+        let Global { config, data_dir, database_url, env, set } = &self.global;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let (host, port) = match &self.command {
+            Command::Serve(Serve { host, port }) => (host.clone(), port.clone()),
+            _ => (None, None),
+        };
+        let named = [
+            ("--config", "WALLSTREET_CONFIG", path(config)),
+            ("--data-dir", "WALLSTREET_DATA_DIR", path(data_dir)),
+            ("--database-url", "DATABASE_URL", database_url.clone()),
+            ("--env", "WALLSTREET_ENV", env.clone()),
+            ("--host", "HOST", host),
+            ("--port", "PORT", port),
+        ];
+        let named = named.into_iter().filter_map(|(flag, name, text)| {
+            Some(Flag { flag: flag.to_owned(), name: name.to_owned(), text: text? })
+        });
+        let set = set.iter().map(|(name, text)| Flag {
+            flag: "--set".to_owned(),
+            name: name.clone(),
+            text: text.clone(),
+        });
+        set.chain(named).collect()
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}

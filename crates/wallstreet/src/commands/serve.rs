@@ -1,0 +1,197 @@
+//! `serve`: from nothing to a listening bank, and back down in order.
+//!
+//! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
+//! a stop: no new requests, open ones end, the last money commits, the database stops.
+
+use super::settings;
+use crate::{
+    config::Config,
+    database::{self, Database},
+    failure::{Exit, Failure},
+    terminal::Progress,
+};
+use embedded_postgres::State;
+use platform::{Platform, SystemClock, login, migrations};
+use server::RateLimits;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+/// 128 and the number of SIGINT, as a shell would report it.
+const FORCED: i32 = 130;
+
+/// Serves until a signal.
+pub fn run(config: &Config) -> Result<ExitCode, Failure> {
+    let since = Instant::now();
+    let progress = Progress::new(config);
+    config.require_secrets()?;
+    progress.say(format_args!("Wallstreet {}, {}", env!("CARGO_PKG_VERSION"), config.environment));
+    let listener = listen(config.address)?;
+    let database = Database::own(config, progress)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let platform = open(config, &database, progress).await?;
+        welcome(config, &platform, listener.local_addr()?, since, progress).await?;
+        let served = serve(config, &database, platform.clone(), listener, progress).await;
+        platform.shutdown().await;
+        served
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    database.close();
+    served?;
+    progress.say("Stopped.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the port before a database is started for nothing.
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let port = address.port();
+        let (why, next) = match error.kind() {
+            io::ErrorKind::AddrInUse => (
+                "another process has that port".to_owned(),
+                format!("stop it (`ss -ltnp 'sport = :{port}'` shows which), or choose another port: --port {}", other(port)),
+            ),
+            io::ErrorKind::PermissionDenied => (
+                "ports below 1024 need a privilege".to_owned(),
+                "choose another port, e.g. --port 3000".to_owned(),
+            ),
+            io::ErrorKind::AddrNotAvailable => (
+                "this machine does not have that address".to_owned(),
+                "choose another with --host: 127.0.0.1 for this machine alone, 0.0.0.0 for all".to_owned(),
+            ),
+            _ => (error.to_string(), "choose another address with --host and --port".to_owned()),
+        };
+        Failure::new(Exit::Failed, format!("cannot listen on {address}: {why}")).next(next)
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn other(port: u16) -> u16 {
+    port.checked_add(1).unwrap_or(3000)
+}
+
+/// The bank on an up-to-date schema.
+async fn open(config: &Config, database: &Database, progress: Progress) -> Result<Platform, Failure> {
+    database::answer(config, database, progress).await?;
+    let applied = migrations::up(database.url(), None).await?;
+    match applied.len() {
+        0 => progress.step("schema", "up to date"),
+        1 => progress.step("schema", format_args!("1 migration applied: {}", applied[0].name)),
+        many => progress.step("schema", format_args!("{many} migrations applied")),
+    }
+    // Here the data directory is known to be ours, so that it can keep secrets.
+    let (jwt_secret, api_key_salt) = config.secrets()?;
+    let settings = settings(config, jwt_secret, api_key_salt);
+    Ok(Platform::connect(database.url(), settings, Arc::new(SystemClock)).await?)
+}
+
+/// Sees to the sample administrator, and tells where everything is.
+async fn welcome(
+    config: &Config,
+    platform: &Platform,
+    address: SocketAddr,
+    since: Instant,
+    progress: Progress,
+) -> Result<(), Failure> {
+    let sample = login::ensure_sample_admin(platform).await.map_err(|error| {
+        let failure = Failure::from(error);
+        Failure { exit: Exit::Configuration, ..failure }.next(
+            "start once with --env development, which listens on 127.0.0.1, log in as that user, and change the password",
+        )
+    })?;
+    let seen = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    progress.step("API", format_args!("http://{seen}/api/v1"));
+    if config.http.docs {
+        progress.step("API docs", format_args!("http://{seen}/api-docs"));
+    }
+    if sample {
+        progress.step("log in as", "admin@wallstreet.com, password Admin123! (in development only)");
+    }
+    progress.say(format_args!("Ready after {:.1} s. Ctrl-C stops.", since.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+/// Serves until a signal, or until the database is lost for good.
+async fn serve(
+    config: &Config,
+    database: &Database,
+    platform: Platform,
+    listener: TcpListener,
+    progress: Progress,
+) -> Result<(), Failure> {
+    let (lose, lost) = oneshot::channel();
+    let watched = match database {
+        Database::Embedded(server) => Some(Arc::clone(server)),
+        Database::Remote(_) | Database::Neighbour { .. } => None,
+    };
+    let stop = async move {
+        tokio::select! {
+            () = asked(progress) => {}
+            why = failed(watched) => drop(lose.send(why)),
+        }
+    };
+    let router = server::router(platform, http(config));
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    server::serve(listener, router, stop).await;
+    match lost.await {
+        Ok(why) => Err(Failure::new(Exit::DatabaseUnavailable, why)),
+        // Nobody lost it: the sender is gone.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Ends at the first SIGINT or SIGTERM. The second ends the process, and with it the embedded PostgreSQL.
+async fn asked(progress: Progress) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("signals cannot be caught: the process ends at once when asked to");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    progress.say("Stopping: open requests may finish. Again to stop at once.");
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(FORCED);
+    });
+}
+
+/// Ends when the embedded PostgreSQL has given up.
+async fn failed(server: Option<Arc<embedded_postgres::Server>>) -> String {
+    let Some(server) = server else {
+        return std::future::pending().await;
+    };
+    loop {
+        if let State::Failed(why) = server.state() {
+            return why;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn http(config: &Config) -> server::Settings {
+    let http = config.http.clone();
+    server::Settings {
+        environment: config.environment,
+        cors_origins: http.cors_origins,
+        docs: http.docs,
+        rate_limits: RateLimits { max: http.max_requests, window: http.window, auth_max: http.auth_max },
+        trusted_proxies: http.trusted_proxies,
+        max_connections: http.max_connections,
+    }
+}

@@ -1,0 +1,122 @@
+//! Secrets that a development machine makes for itself: once, readable by their owner alone.
+//!
+//! Invariant: of two processes that make the same secret at the same time, both use the one that was there first.
+
+use super::{Config, settings::all, settings::Shown, values::Expected};
+use crate::failure::{Exit, Failure};
+use platform::{Environment, Secret};
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// HMAC-SHA-256 keys shorter than its output weaken it (RFC 2104, section 3).
+const LEAST_BYTES: usize = 32;
+
+/// Takes any secret in development, elsewhere only one that is long enough.
+pub(super) fn parse(environment: Environment) -> impl Fn(&str) -> Result<Secret, Expected> {
+    move |text| {
+        if environment == Environment::Development || text.len() >= LEAST_BYTES {
+            return Ok(Secret::new(text));
+        }
+        Err(format!("at least {LEAST_BYTES} bytes in {environment}, and it has {}; make one with `openssl rand -hex 32`", text.len()))
+    }
+}
+
+/// Where a secret that was made here is kept. The name's beginning tells the embedded PostgreSQL that it is ours.
+pub fn place(config: &Config, name: &str) -> PathBuf {
+    config.data_dir.join("wallstreet.secrets").join(name)
+}
+
+impl Config {
+    /// Refuses to go on where secrets must be given and are not.
+    ///
+    /// # Errors
+    /// One that names them all.
+    pub fn require_secrets(&self) -> Result<(), Failure> {
+        let missing = self.missing_secrets();
+        if missing.is_empty() || self.in_development() {
+            return Ok(());
+        }
+        let (names, is) = (missing.join(" and "), if missing.len() == 1 { "is" } else { "are" });
+        let exports: Vec<_> = missing.iter().map(|name| format!("export {name}=$(openssl rand -hex 32)")).collect();
+        let what = format!("{names} {is} not set, and in {} nothing makes up for that", self.environment);
+        Err(Failure::new(Exit::Configuration, what).next(format!(
+            "give each a value that stays the same from start to start, at least {LEAST_BYTES} random bytes, \
+             e.g. `{}`; or set {}_FILE to the path of a file that holds it",
+            exports.join("; "),
+            missing[0]
+        )))
+    }
+
+    /// The secrets that nobody gave.
+    pub fn missing_secrets(&self) -> Vec<&'static str> {
+        let given = [("JWT_SECRET", &self.jwt_secret), ("API_KEY_SALT", &self.api_key_salt)];
+        let names = all().filter(|setting| setting.shown == Shown::Never).map(|setting| setting.name);
+        names.filter(|name| given.iter().any(|(known, secret)| known == name && secret.is_none())).collect()
+    }
+
+    /// The secret that signs tokens and the one that keys the hashes of API keys; made now where development lacks them.
+    ///
+    /// # Errors
+    /// The data directory cannot be written, or see [`Self::require_secrets`].
+    pub fn secrets(&self) -> Result<(Secret, Secret), Failure> {
+        self.require_secrets()?;
+        let kept = |given: &Option<Secret>, name| match given {
+            Some(secret) => Ok(secret.clone()),
+            None => keep(&place(self, name)).map(Secret::new).map_err(|error| {
+                let path = place(self, name);
+                Failure::new(Exit::Failed, format!("cannot keep {name} in {}: {error}", path.display())).next(format!(
+                    "let this user write {}, or set {name} yourself",
+                    self.data_dir.display()
+                ))
+            }),
+        };
+        Ok((kept(&self.jwt_secret, "JWT_SECRET")?, kept(&self.api_key_salt, "API_KEY_SALT")?))
+    }
+}
+
+/// Reads the secret at `path`; makes it first if it is not there.
+fn keep(path: &Path) -> io::Result<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)?,
+        Err(error) => return Err(error),
+        Ok(text) => return whole(&text),
+    }
+    whole(&fs::read_to_string(path)?)
+}
+
+/// A secret that somebody emptied or cut would sign tokens that anyone can forge.
+fn whole(text: &str) -> io::Result<String> {
+    let secret = text.trim();
+    if secret.len() < LEAST_BYTES {
+        return Err(io::Error::other("the file holds less than a secret; remove it to have a new one made"));
+    }
+    Ok(secret.to_owned())
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    // 0711 is what the embedded PostgreSQL gives the data directory: its own user passes through.
+    let data_dir = dir.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    DirBuilder::new().recursive(true).mode(0o711).create(data_dir)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut bytes = [0_u8; LEAST_BYTES];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+
+    let draft = path.with_extension(format!("draft.{}", std::process::id()));
+    let _ = fs::remove_file(&draft);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    // A link, unlike a rename, does not replace what another process put there a moment ago.
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}

@@ -1,0 +1,556 @@
+-- The whole schema of wallstreet, for an empty database on PostgreSQL 14 or later:
+--
+--     psql -U wallstreet -d wallstreet_dev -f scripts/database/init.sql
+--
+-- Generated from migrations/*.sql by `wallstreet migrate init-sql`; do not edit.
+-- It is one transaction: after an error the database is as it was.
+
+\set ON_ERROR_STOP on
+
+BEGIN;
+SET LOCAL search_path = public;
+
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer < 140000 THEN
+        RAISE EXCEPTION 'PostgreSQL 14 or later is needed; this is %', current_setting('server_version');
+    END IF;
+    IF to_regclass('public.users') IS NOT NULL OR to_regclass('wallstreet.migrations') IS NOT NULL THEN
+        RAISE EXCEPTION 'this database is not empty'
+            USING HINT = 'Use an empty database, or bring this one up to date with: wallstreet migrate up';
+    END IF;
+END $$;
+
+CREATE SCHEMA IF NOT EXISTS wallstreet;
+CREATE TABLE wallstreet.migrations (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- 001_documented_schema
+
+-- The documented schema, version 1.0.0: eight tables, 22 named indexes, six
+-- triggers, one function, one view. Exact: later migrations only add to it.
+--
+-- The document names uuid_generate_v4() in every default. Where the uuid-ossp
+-- extension is not to be had, the same name is defined over the built-in
+-- generator, so the defaults read the same everywhere.
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'uuid-ossp') THEN
+        CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA public;
+    ELSE
+        CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid
+            LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT gen_random_uuid()';
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION update_updated_at_column()
+RETURNS TRIGGER AS $$
+BEGIN
+    NEW.updated_at = CURRENT_TIMESTAMP;
+    RETURN NEW;
+END;
+$$ language 'plpgsql';
+
+CREATE TABLE users (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  email VARCHAR(255) UNIQUE NOT NULL,
+  password_hash VARCHAR(255) NOT NULL,
+  first_name VARCHAR(100) NOT NULL,
+  last_name VARCHAR(100) NOT NULL,
+  phone VARCHAR(20),
+  role VARCHAR(50) DEFAULT 'user',
+  status VARCHAR(50) DEFAULT 'active',
+  email_verified BOOLEAN DEFAULT false,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  last_login TIMESTAMP
+);
+
+CREATE INDEX idx_users_email ON users (email);
+CREATE INDEX idx_users_status ON users (status);
+CREATE INDEX idx_users_created_at ON users (created_at);
+
+CREATE TRIGGER update_users_updated_at BEFORE UPDATE ON users
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TABLE api_keys (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  user_id UUID REFERENCES users(id) ON DELETE CASCADE,
+  key_hash VARCHAR(255) UNIQUE NOT NULL,
+  name VARCHAR(100) NOT NULL,
+  permissions JSONB DEFAULT '{}',
+  rate_limit INTEGER DEFAULT 100,
+  is_active BOOLEAN DEFAULT true,
+  last_used TIMESTAMP,
+  expires_at TIMESTAMP,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE INDEX idx_api_keys_user_id ON api_keys (user_id);
+CREATE INDEX idx_api_keys_is_active ON api_keys (is_active);
+
+CREATE TRIGGER update_api_keys_updated_at BEFORE UPDATE ON api_keys
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TABLE accounts (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  user_id UUID REFERENCES users(id) ON DELETE CASCADE,
+  account_number VARCHAR(50) UNIQUE NOT NULL,
+  account_type VARCHAR(50) NOT NULL,
+  currency VARCHAR(3) DEFAULT 'USD',
+  balance DECIMAL(15, 2) DEFAULT 0.00,
+  available_balance DECIMAL(15, 2) DEFAULT 0.00,
+  status VARCHAR(50) DEFAULT 'active',
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE INDEX idx_accounts_user_id ON accounts (user_id);
+CREATE INDEX idx_accounts_account_number ON accounts (account_number);
+CREATE INDEX idx_accounts_status ON accounts (status);
+
+CREATE TRIGGER update_accounts_updated_at BEFORE UPDATE ON accounts
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TABLE transactions (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  account_id UUID REFERENCES accounts(id) ON DELETE CASCADE,
+  transaction_type VARCHAR(50) NOT NULL,
+  amount DECIMAL(15, 2) NOT NULL,
+  currency VARCHAR(3) DEFAULT 'USD',
+  status VARCHAR(50) DEFAULT 'pending',
+  description TEXT,
+  reference_number VARCHAR(100) UNIQUE,
+  metadata JSONB DEFAULT '{}',
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  completed_at TIMESTAMP
+);
+
+CREATE INDEX idx_transactions_account_id ON transactions (account_id);
+CREATE INDEX idx_transactions_status ON transactions (status);
+CREATE INDEX idx_transactions_created_at ON transactions (created_at);
+CREATE INDEX idx_transactions_reference_number ON transactions (reference_number);
+
+CREATE TRIGGER update_transactions_updated_at BEFORE UPDATE ON transactions
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TABLE audit_logs (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  user_id UUID REFERENCES users(id) ON DELETE SET NULL,
+  action VARCHAR(100) NOT NULL,
+  resource_type VARCHAR(50) NOT NULL,
+  resource_id UUID,
+  ip_address VARCHAR(45),
+  user_agent TEXT,
+  details JSONB DEFAULT '{}',
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE INDEX idx_audit_logs_user_id ON audit_logs (user_id);
+CREATE INDEX idx_audit_logs_resource_type ON audit_logs (resource_type);
+CREATE INDEX idx_audit_logs_created_at ON audit_logs (created_at);
+
+CREATE TABLE webhooks (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  user_id UUID REFERENCES users(id) ON DELETE CASCADE,
+  url VARCHAR(500) NOT NULL,
+  events TEXT[] NOT NULL,
+  secret VARCHAR(255) NOT NULL,
+  is_active BOOLEAN DEFAULT true,
+  retry_count INTEGER DEFAULT 0,
+  last_triggered TIMESTAMP,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE INDEX idx_webhooks_user_id ON webhooks (user_id);
+CREATE INDEX idx_webhooks_is_active ON webhooks (is_active);
+
+CREATE TRIGGER update_webhooks_updated_at BEFORE UPDATE ON webhooks
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TABLE webhook_deliveries (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  webhook_id UUID REFERENCES webhooks(id) ON DELETE CASCADE,
+  event_type VARCHAR(100) NOT NULL,
+  payload JSONB NOT NULL,
+  response_status INTEGER,
+  response_body TEXT,
+  attempts INTEGER DEFAULT 1,
+  delivered BOOLEAN DEFAULT false,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  delivered_at TIMESTAMP
+);
+
+CREATE INDEX idx_webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id);
+CREATE INDEX idx_webhook_deliveries_delivered ON webhook_deliveries (delivered);
+CREATE INDEX idx_webhook_deliveries_created_at ON webhook_deliveries (created_at);
+
+CREATE TABLE integration_configs (
+  id UUID PRIMARY KEY DEFAULT uuid_generate_v4(),
+  user_id UUID REFERENCES users(id) ON DELETE CASCADE,
+  integration_type VARCHAR(100) NOT NULL,
+  config JSONB NOT NULL,
+  credentials JSONB,
+  is_active BOOLEAN DEFAULT true,
+  last_sync TIMESTAMP,
+  created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+  updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE INDEX idx_integration_configs_user_id ON integration_configs (user_id);
+CREATE INDEX idx_integration_configs_integration_type ON integration_configs (integration_type);
+
+CREATE TRIGGER update_integration_configs_updated_at BEFORE UPDATE ON integration_configs
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE VIEW account_summaries AS
+SELECT
+  a.id,
+  a.user_id,
+  a.account_number,
+  a.account_type,
+  a.balance,
+  a.available_balance,
+  COUNT(t.id) as transaction_count,
+  MAX(t.created_at) as last_transaction_date
+FROM accounts a
+LEFT JOIN transactions t ON a.id = t.account_id
+GROUP BY a.id;
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (1, '001_documented_schema', '3975140690bac3ef2a65c879355cc05e174564f362f50b53d4d9bb53f1595f23');
+
+-- 002_add_2fa
+
+-- Two-factor authentication, as the schema document plans it.
+
+ALTER TABLE users ADD COLUMN two_factor_enabled BOOLEAN DEFAULT false;
+ALTER TABLE users ADD COLUMN two_factor_secret VARCHAR(255);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (2, '002_add_2fa', '3e0383ce77d0360a2c2a2aaa86913780358c9caecd9414ec9e42262bda118e35');
+
+-- 003_guards
+
+-- The documented DDL lets through NaN and negative money, unknown roles, types
+-- and states, two users with one e-mail address in different case, and the
+-- deletion of a user together with all their money. These guards refuse that
+-- in the database itself, whoever writes. Nullability in the catalogue stays
+-- as documented: a CHECK says NOT NULL instead of the column.
+--
+-- A CHECK is added NOT VALID (a short lock) and validated after (no write lock).
+-- NaN sorts above every number in PostgreSQL, so "< 'NaN'" is what refuses it.
+
+ALTER TABLE users
+    ADD CONSTRAINT users_role_known CHECK (role IS NOT NULL AND role IN ('user', 'admin')) NOT VALID,
+    ADD CONSTRAINT users_status_known CHECK (status IS NOT NULL AND status IN ('active', 'suspended', 'closed')) NOT VALID,
+    ADD CONSTRAINT users_email_shape CHECK (position('@' IN email) > 1 AND email = btrim(email)) NOT VALID;
+ALTER TABLE users VALIDATE CONSTRAINT users_role_known;
+ALTER TABLE users VALIDATE CONSTRAINT users_status_known;
+ALTER TABLE users VALIDATE CONSTRAINT users_email_shape;
+CREATE UNIQUE INDEX users_email_lower_key ON users (lower(email));
+
+ALTER TABLE api_keys
+    ADD CONSTRAINT api_keys_owned CHECK (user_id IS NOT NULL) NOT VALID,
+    ADD CONSTRAINT api_keys_permissions_object CHECK (permissions IS NOT NULL AND jsonb_typeof(permissions) = 'object') NOT VALID,
+    ADD CONSTRAINT api_keys_rate_limit_range CHECK (rate_limit IS NOT NULL AND rate_limit >= 0) NOT VALID;
+ALTER TABLE api_keys VALIDATE CONSTRAINT api_keys_owned;
+ALTER TABLE api_keys VALIDATE CONSTRAINT api_keys_permissions_object;
+ALTER TABLE api_keys VALIDATE CONSTRAINT api_keys_rate_limit_range;
+
+ALTER TABLE accounts
+    ADD CONSTRAINT accounts_owned CHECK (user_id IS NOT NULL) NOT VALID,
+    ADD CONSTRAINT accounts_number_format CHECK (account_number ~ '^WS[0-9]{12}$') NOT VALID,
+    ADD CONSTRAINT accounts_type_known CHECK (account_type IN ('checking', 'savings', 'investment', 'business')) NOT VALID,
+    ADD CONSTRAINT accounts_status_known CHECK (status IS NOT NULL AND status IN ('active', 'suspended', 'closed')) NOT VALID,
+    ADD CONSTRAINT accounts_currency_format CHECK (currency IS NOT NULL AND currency ~ '^[A-Z]{3}$') NOT VALID,
+    ADD CONSTRAINT accounts_money_sound CHECK (
+        balance IS NOT NULL AND available_balance IS NOT NULL
+        AND balance < 'NaN' AND available_balance < 'NaN'
+        AND available_balance >= 0 AND available_balance <= balance) NOT VALID,
+    ADD CONSTRAINT accounts_closed_empty CHECK (status <> 'closed' OR balance = 0) NOT VALID;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_owned;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_number_format;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_type_known;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_status_known;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_currency_format;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_money_sound;
+ALTER TABLE accounts VALIDATE CONSTRAINT accounts_closed_empty;
+
+ALTER TABLE transactions
+    ADD CONSTRAINT transactions_owned CHECK (account_id IS NOT NULL) NOT VALID,
+    ADD CONSTRAINT transactions_type_known CHECK (transaction_type IN ('deposit', 'withdrawal', 'transfer', 'credit', 'debit')) NOT VALID,
+    ADD CONSTRAINT transactions_status_known CHECK (status IS NOT NULL AND status IN ('pending', 'completed', 'failed')) NOT VALID,
+    ADD CONSTRAINT transactions_amount_positive CHECK (amount > 0 AND amount < 'NaN') NOT VALID,
+    ADD CONSTRAINT transactions_currency_format CHECK (currency IS NOT NULL AND currency ~ '^[A-Z]{3}$') NOT VALID,
+    ADD CONSTRAINT transactions_completed_at_set CHECK ((status = 'completed') = (completed_at IS NOT NULL)) NOT VALID;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_owned;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_type_known;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_status_known;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_amount_positive;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_currency_format;
+ALTER TABLE transactions VALIDATE CONSTRAINT transactions_completed_at_set;
+
+ALTER TABLE webhooks
+    ADD CONSTRAINT webhooks_owned CHECK (user_id IS NOT NULL) NOT VALID,
+    ADD CONSTRAINT webhooks_url_scheme CHECK (url ~ '^https?://') NOT VALID,
+    ADD CONSTRAINT webhooks_events_named CHECK (cardinality(events) > 0 AND array_position(events, NULL) IS NULL) NOT VALID,
+    ADD CONSTRAINT webhooks_secret_present CHECK (secret <> '') NOT VALID;
+ALTER TABLE webhooks VALIDATE CONSTRAINT webhooks_owned;
+ALTER TABLE webhooks VALIDATE CONSTRAINT webhooks_url_scheme;
+ALTER TABLE webhooks VALIDATE CONSTRAINT webhooks_events_named;
+ALTER TABLE webhooks VALIDATE CONSTRAINT webhooks_secret_present;
+
+ALTER TABLE integration_configs
+    ADD CONSTRAINT integration_configs_owned CHECK (user_id IS NOT NULL) NOT VALID,
+    ADD CONSTRAINT integration_configs_type_known CHECK (integration_type IN ('stripe', 'paypal', 'plaid', 'quickbooks', 'salesforce')) NOT VALID;
+ALTER TABLE integration_configs VALIDATE CONSTRAINT integration_configs_owned;
+ALTER TABLE integration_configs VALIDATE CONSTRAINT integration_configs_type_known;
+
+-- Rows that must outlive every mistake. A row trigger fires on cascades too, so
+-- the documented ON DELETE CASCADE stays in the catalogue and still cannot
+-- carry money away with its owner.
+CREATE FUNCTION wallstreet.refuse_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: financial history is never removed', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Close the user or the account instead.';
+END $$;
+
+CREATE TRIGGER accounts_kept BEFORE DELETE ON accounts
+    FOR EACH ROW EXECUTE FUNCTION wallstreet.refuse_removal();
+CREATE TRIGGER accounts_kept_truncate BEFORE TRUNCATE ON accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_removal();
+CREATE TRIGGER transactions_kept BEFORE DELETE ON transactions
+    FOR EACH ROW EXECUTE FUNCTION wallstreet.refuse_removal();
+CREATE TRIGGER transactions_kept_truncate BEFORE TRUNCATE ON transactions
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_removal();
+
+-- pending -> completed | failed, once; and what was ordered is never rewritten.
+CREATE FUNCTION wallstreet.refuse_rewritten_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status IS DISTINCT FROM NEW.status AND OLD.status <> 'pending' THEN
+        RAISE EXCEPTION 'transaction % is %, which is final', OLD.id, OLD.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_status_final',
+                  HINT = 'Post a new transaction that corrects it.';
+    END IF;
+    RAISE EXCEPTION 'account, type, amount, currency and reference of transaction % cannot change', OLD.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_immutable',
+              HINT = 'Post a new transaction that corrects it.';
+END $$;
+
+CREATE TRIGGER transactions_guard BEFORE UPDATE ON transactions
+    FOR EACH ROW WHEN (
+        (OLD.status IS DISTINCT FROM NEW.status AND OLD.status <> 'pending')
+        OR OLD.account_id IS DISTINCT FROM NEW.account_id
+        OR OLD.transaction_type IS DISTINCT FROM NEW.transaction_type
+        OR OLD.amount IS DISTINCT FROM NEW.amount
+        OR OLD.currency IS DISTINCT FROM NEW.currency
+        OR OLD.reference_number IS DISTINCT FROM NEW.reference_number
+        OR OLD.created_at IS DISTINCT FROM NEW.created_at)
+    EXECUTE FUNCTION wallstreet.refuse_rewritten_transaction();
+
+-- A transaction is in its account's currency. One check a statement, not a row.
+CREATE FUNCTION wallstreet.refuse_foreign_currency() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    offender record;
+BEGIN
+    SELECT t.id, t.currency AS given, a.currency AS kept INTO offender
+      FROM new_rows t JOIN public.accounts a ON a.id = t.account_id
+     WHERE t.currency IS DISTINCT FROM a.currency
+     LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % is in %, its account in %', offender.id, offender.given, offender.kept
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_currency_of_account';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER transactions_currency AFTER INSERT ON transactions
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_foreign_currency();
+
+-- What identifies an account is fixed, and closed is for ever.
+CREATE FUNCTION wallstreet.refuse_rewritten_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'account %: owner, number and currency cannot change, and a closed account stays closed', OLD.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'accounts_immutable',
+              HINT = 'Open another account.';
+END $$;
+
+CREATE TRIGGER accounts_guard BEFORE UPDATE ON accounts
+    FOR EACH ROW WHEN (
+        OLD.user_id IS DISTINCT FROM NEW.user_id
+        OR OLD.account_number IS DISTINCT FROM NEW.account_number
+        OR OLD.currency IS DISTINCT FROM NEW.currency
+        OR (OLD.status = 'closed' AND NEW.status <> 'closed'))
+    EXECUTE FUNCTION wallstreet.refuse_rewritten_account();
+
+-- The audit trail is written once.
+CREATE FUNCTION wallstreet.refuse_rewritten_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: the audit trail is append-only', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation',
+              HINT = 'A user with history is closed, not deleted.';
+END $$;
+
+CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
+    FOR EACH ROW EXECUTE FUNCTION wallstreet.refuse_rewritten_audit();
+CREATE TRIGGER audit_logs_append_only_truncate BEFORE TRUNCATE ON audit_logs
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_rewritten_audit();
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (3, '003_guards', '477d9205b28d215f9dfe3a00287b48a02f399e76d6a4f51edb260ef0f5db835c');
+
+-- 004_ledger
+
+-- The book: double entry beside the documented tables.
+--
+-- One entry moves one positive amount from one account to another, so the book
+-- balances by construction. `source_id` and `target_id` name a row of accounts,
+-- or one of the bank's own accounts, whose ids are UUIDs of version 8 (RFC 9562)
+-- that spell purpose and currency: those have no row and no stored balance.
+-- For a row of accounts the entry carries its place in that account's history
+-- (`*_seq`, dense from 1) and the balance it left behind.
+
+CREATE TABLE wallstreet.entries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    transaction_id uuid NOT NULL UNIQUE REFERENCES transactions (id) ON DELETE RESTRICT,
+    source_id uuid NOT NULL,
+    target_id uuid NOT NULL,
+    amount numeric(15, 2) NOT NULL,
+    currency varchar(3) NOT NULL,
+    source_seq bigint,
+    source_balance numeric(15, 2),
+    target_seq bigint,
+    target_balance numeric(15, 2),
+    recorded_at timestamptz NOT NULL,
+    CONSTRAINT entries_amount_positive CHECK (amount > 0 AND amount < 'NaN'),
+    CONSTRAINT entries_two_accounts CHECK (source_id <> target_id),
+    CONSTRAINT entries_source_complete CHECK ((source_seq IS NULL) = (source_balance IS NULL)),
+    CONSTRAINT entries_target_complete CHECK ((target_seq IS NULL) = (target_balance IS NULL)),
+    CONSTRAINT entries_touch_an_account CHECK (source_seq IS NOT NULL OR target_seq IS NOT NULL)
+);
+CREATE UNIQUE INDEX entries_source_history ON wallstreet.entries (source_id, source_seq) WHERE source_seq IS NOT NULL;
+CREATE UNIQUE INDEX entries_target_history ON wallstreet.entries (target_id, target_seq) WHERE target_seq IS NOT NULL;
+
+CREATE FUNCTION wallstreet.refuse_rewritten_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on the book is refused: entries are append-only', TG_OP
+        USING ERRCODE = 'restrict_violation', HINT = 'Post a new transaction that corrects it.';
+END $$;
+CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE ON wallstreet.entries
+    FOR EACH ROW EXECUTE FUNCTION wallstreet.refuse_rewritten_entry();
+CREATE TRIGGER entries_append_only_truncate BEFORE TRUNCATE ON wallstreet.entries
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_rewritten_entry();
+
+-- How many entries an account has: the sequence number of its newest one.
+ALTER TABLE accounts ADD COLUMN entry_count bigint NOT NULL DEFAULT 0;
+
+-- A transfer is two transactions, one in each account's list. `direction` tells
+-- which way this one moves its account; the other three say more of it.
+ALTER TABLE transactions
+    ADD COLUMN direction varchar(3),
+    ADD COLUMN counterparty_account_id uuid,
+    ADD COLUMN paired_transaction_id uuid,
+    ADD COLUMN failure_reason varchar(100),
+    ADD CONSTRAINT transactions_direction_known CHECK (direction IN ('in', 'out')),
+    ADD CONSTRAINT transactions_direction_of_type CHECK (
+        direction IS NULL OR transaction_type = 'transfer'
+        OR (direction = 'in') = (transaction_type IN ('deposit', 'credit'))),
+    ADD CONSTRAINT transactions_pair_of_transfer CHECK (
+        (paired_transaction_id IS NULL) = (counterparty_account_id IS NULL)
+        AND (paired_transaction_id IS NULL OR transaction_type = 'transfer')),
+    ADD CONSTRAINT transactions_failure_of_failed CHECK (failure_reason IS NULL OR status = 'failed');
+
+-- The newest of one account by key, at the same cost at any depth.
+CREATE INDEX transactions_account_newest ON transactions (account_id, created_at DESC, id DESC);
+
+-- Account numbers run through a keyed permutation of this sequence: they never
+-- collide and do not tell how many there are. The key belongs to the database.
+CREATE SEQUENCE wallstreet.account_numbers MINVALUE 0 MAXVALUE 99999999999 START 0;
+CREATE TABLE wallstreet.numbering (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    key uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO wallstreet.numbering DEFAULT VALUES;
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (4, '004_ledger', '70be58eecb5d92c87c2d2aa82442d8ff4a93b2ac11ac6ec70a3562b4ca67a252');
+
+-- 005_sessions
+
+-- A login. Its access and refresh tokens name it, so ending the row ends them.
+-- `generation` counts refreshes: a refresh token of an earlier generation was
+-- used twice, and ends the session. No token is stored, in any form.
+
+CREATE TABLE wallstreet.sessions (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    generation integer NOT NULL DEFAULT 0,
+    ip_address varchar(45),
+    user_agent text,
+    created_at timestamptz NOT NULL,
+    refreshed_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz
+);
+CREATE INDEX sessions_user_live ON wallstreet.sessions (user_id, created_at) WHERE ended_at IS NULL;
+CREATE INDEX sessions_expiry ON wallstreet.sessions (expires_at);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (5, '005_sessions', '64a52960a3d5e2c6d14ca1cf54ae5650513ee3222d8cdf256814dcf73cc07e71');
+
+-- 006_api_key_hints
+
+-- What a list may show of a key whose secret is only known to its holder.
+
+ALTER TABLE api_keys ADD COLUMN key_hint varchar(32);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (6, '006_api_key_hints', 'd3a931961591bd570988a79e728637542d60c44d83a6dcdbd6f41dc85124be1f');
+
+-- 007_idempotency_keys
+
+-- One key, one effect. The row commits with the effect it stands for; a retry
+-- with the same key and the same request gets the same outcome back.
+-- `outcome` is text, not jsonb: a replay must read exactly what was written.
+
+CREATE TABLE wallstreet.idempotency_keys (
+    user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    key varchar(255) NOT NULL,
+    fingerprint bytea NOT NULL,
+    outcome text,
+    request_id varchar(64) NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (user_id, key)
+);
+CREATE INDEX idempotency_keys_age ON wallstreet.idempotency_keys (created_at);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (7, '007_idempotency_keys', '9afdad3dd252dba017b31454a779f2928415558c82629c03f1f297debd9cff9a');
+
+-- 008_events
+
+-- What the world may know, written in the transaction of the change itself.
+
+CREATE TABLE wallstreet.events (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_type varchar(100) NOT NULL,
+    user_id uuid NOT NULL,
+    resource_id uuid NOT NULL,
+    payload jsonb NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (8, '008_events', 'aa756824aeaf4aa093c10fe369556ac770286b321b907630a86c4ad8b14449ae');
+
+COMMIT;
