@@ -3,19 +3,23 @@
 //! Nothing is written before every order is decided. A refusal is an answer,
 //! not a failure: it never hurts its neighbours, and its key remembers it.
 
-use super::{Answer, Order, lost, store};
+use super::{
+    Answer, Order, lost,
+    rows::{self, Ended, Updates},
+    store,
+};
 use crate::{
-    db::{Numeric, Param, Tx, Utc, word},
+    db::{Numeric, Tx, word},
     error::{Error, Original, Result},
     facts::{self, By, Fact, Movement},
-    idempotency::{Earlier, IdempotencyKey, Outcome, Recorded},
+    idempotency::{Earlier, IdempotencyKey, Outcome},
     secret,
     transactions::{self, Transaction},
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Book, Decision, Direction, Entry, Leg, Reference, Status,
-    TransactionId, UserId, decide, decide::Pair,
+    Account, AccountId, Action, Book, Decision, Entry, Leg, Reference, Status, TransactionId,
+    UserId, decide, decide::Pair,
 };
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
@@ -62,7 +66,7 @@ pub(super) async fn post_in(tx: &Tx<'_>, orders: &[Order], at: Timestamp) -> Res
         .into_iter()
         .map(|answer| with_update(answer.unwrap_or_else(|| Err(lost())), &updated))
         .collect();
-    write_keys_in(tx, orders, &answers, &repeats, at).await?;
+    rows::insert_keys_in(tx, orders, &answers, &repeats, at).await?;
     for (place, first) in repeats {
         answers[place] = repeat(&orders[place], &orders[first], &answers[first], at);
     }
@@ -118,9 +122,6 @@ async fn find_keys_in<'o>(
     Ok(known)
 }
 
-/// The moment the database gave to a row this batch changed.
-type Updates = HashMap<TransactionId, Timestamp>;
-
 fn with_update(answer: Answer, updated: &Updates) -> Answer {
     answer.map(|mut outcome| {
         if let (false, Some(at)) = (outcome.replayed, updated.get(&outcome.value.id)) {
@@ -130,44 +131,6 @@ fn with_update(answer: Answer, updated: &Updates) -> Answer {
     })
 }
 
-/// Remembers what was decided under a key; what was not found or not allowed is
-/// no outcome, and leaves the key free.
-async fn write_keys_in(
-    tx: &Tx<'_>,
-    orders: &[Order],
-    answers: &[Answer],
-    repeats: &[(usize, usize)],
-    at: Timestamp,
-) -> Result<()> {
-    let (mut users, mut keys, mut prints) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut outcomes, mut requests) = (Vec::new(), Vec::new());
-    for (place, (order, answer)) in orders.iter().zip(answers).enumerate() {
-        let Some(key) = &order.key else { continue };
-        let outcome = match answer {
-            Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
-            Err(Error::Refused {
-                refusal,
-                original: None,
-            }) => Recorded::Refused(refusal.clone()),
-            _ => continue,
-        };
-        if repeats.iter().any(|(repeat, _)| *repeat == place) {
-            continue;
-        }
-        users.push(order.actor.user_id.0);
-        keys.push(key.key.as_str());
-        prints.push(key.fingerprint.as_slice());
-        outcomes.push(serde_json::to_string(&outcome).map_err(Error::internal)?);
-        requests.push(order.actor.origin.request_id.as_str());
-    }
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let params: [Param<'_>; 6] = [&users, &keys, &prints, &outcomes, &requests, &Utc(at)];
-    tx.execute(store::INSERT_KEYS, &params).await?;
-    Ok(())
-}
-
 /// What a batch knows and what it will write.
 struct Batch<'o> {
     at: Timestamp,
@@ -175,7 +138,7 @@ struct Batch<'o> {
     rows: HashMap<TransactionId, Transaction>,
     touched: HashSet<AccountId>,
     new: Vec<Transaction>,
-    ended: Vec<(TransactionId, Status, Option<&'static str>)>,
+    ended: Vec<Ended>,
     entries: Vec<Entry>,
     facts: Vec<(Uuid, By<'o>, Fact)>,
 }
@@ -312,137 +275,19 @@ impl<'o> Batch<'o> {
 
     /// Writes all of it: one statement a table.
     async fn write_in(&self, tx: &Tx<'_>) -> Result<Updates> {
-        let mut updated = Updates::new();
-        if !self.new.is_empty() {
-            self.insert_transactions_in(tx).await?;
-        }
-        if !self.ended.is_empty() {
-            let ids: Vec<Uuid> = self.ended.iter().map(|(id, ..)| id.0).collect();
-            let states: Vec<&str> = self
-                .ended
-                .iter()
-                .map(|(_, state, _)| state.as_str())
-                .collect();
-            let reasons: Vec<Option<&str>> =
-                self.ended.iter().map(|(.., reason)| *reason).collect();
-            let params: [Param<'_>; 4] = [&ids, &states, &reasons, &Utc(self.at)];
-            for row in tx.query(store::END_TRANSACTIONS, &params).await? {
-                let id = TransactionId(row.try_get("id")?);
-                updated.insert(id, crate::db::time(&row, "updated_at")?);
-            }
-        }
-        if !self.touched.is_empty() {
-            self.update_accounts_in(tx).await?;
-        }
-        if !self.entries.is_empty() {
-            self.insert_entries_in(tx).await?;
-        }
+        rows::insert_transactions_in(tx, &self.new, self.at).await?;
+        let updated = rows::end_transactions_in(tx, &self.ended, self.at).await?;
+        let touched = self
+            .book
+            .accounts()
+            .filter(|account| self.touched.contains(&account.id));
+        rows::update_accounts_in(tx, &touched.collect::<Vec<_>>()).await?;
+        rows::insert_entries_in(tx, &self.entries, self.at).await?;
         if !self.facts.is_empty() {
             facts::record_all_in(tx, &self.facts).await?;
         }
         Ok(updated)
     }
-
-    async fn insert_transactions_in(&self, tx: &Tx<'_>) -> Result<()> {
-        let new = &self.new;
-        let ids: Vec<Uuid> = new.iter().map(|t| t.id.0).collect();
-        let accounts: Vec<Uuid> = new.iter().map(|t| t.account_id.0).collect();
-        let kinds: Vec<&str> = new.iter().map(|t| t.kind.as_str()).collect();
-        let ways: Vec<Option<&str>> = new
-            .iter()
-            .map(|t| t.direction.map(Direction::as_str))
-            .collect();
-        let amounts: Vec<Numeric> = new.iter().map(|t| t.amount.into()).collect();
-        let currencies: Vec<&str> = new.iter().map(|t| t.currency.code()).collect();
-        let states: Vec<&str> = new.iter().map(|t| t.status.as_str()).collect();
-        let texts: Vec<Option<&str>> = new.iter().map(|t| t.description.as_deref()).collect();
-        let references: Vec<Option<&str>> =
-            new.iter().map(|t| t.reference_number.as_deref()).collect();
-        let metadata: Vec<&str> = new.iter().map(|t| t.metadata.as_str()).collect();
-        let others: Vec<Option<Uuid>> = new
-            .iter()
-            .map(|t| t.counterparty_account_id.map(|id| id.0))
-            .collect();
-        let pairs: Vec<Option<Uuid>> = new
-            .iter()
-            .map(|t| t.paired_transaction_id.map(|id| id.0))
-            .collect();
-        let params: [Param<'_>; 13] = [
-            &ids,
-            &accounts,
-            &kinds,
-            &ways,
-            &amounts,
-            &currencies,
-            &states,
-            &texts,
-            &references,
-            &metadata,
-            &others,
-            &pairs,
-            &Utc(self.at),
-        ];
-        tx.execute(store::INSERT_TRANSACTIONS, &params).await?;
-        Ok(())
-    }
-
-    async fn update_accounts_in(&self, tx: &Tx<'_>) -> Result<()> {
-        let left: Vec<&Account> = self
-            .book
-            .accounts()
-            .filter(|account| self.touched.contains(&account.id))
-            .collect();
-        let ids: Vec<Uuid> = left.iter().map(|account| account.id.0).collect();
-        let balances: Vec<Numeric> = left
-            .iter()
-            .map(|account| Numeric(account.balance))
-            .collect();
-        let available: Vec<Numeric> = left
-            .iter()
-            .map(|account| Numeric(account.available))
-            .collect();
-        let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-        tx.execute(
-            store::UPDATE_ACCOUNTS,
-            &[&ids, &balances, &available, &counts],
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn insert_entries_in(&self, tx: &Tx<'_>) -> Result<()> {
-        let entries = &self.entries;
-        let named: Vec<Uuid> = entries.iter().map(|entry| entry.transaction.0).collect();
-        let sources: Vec<Uuid> = entries.iter().map(|entry| entry.source.account.0).collect();
-        let targets: Vec<Uuid> = entries.iter().map(|entry| entry.target.account.0).collect();
-        let amounts: Vec<Numeric> = entries.iter().map(|entry| entry.amount.into()).collect();
-        let currencies: Vec<&str> = entries.iter().map(|entry| entry.currency.code()).collect();
-        let (source_seqs, source_balances) = history(entries.iter().map(|entry| entry.source));
-        let (target_seqs, target_balances) = history(entries.iter().map(|entry| entry.target));
-        let params: [Param<'_>; 10] = [
-            &named,
-            &sources,
-            &targets,
-            &amounts,
-            &currencies,
-            &source_seqs,
-            &source_balances,
-            &target_seqs,
-            &target_balances,
-            &Utc(self.at),
-        ];
-        tx.execute(store::INSERT_ENTRIES, &params).await?;
-        Ok(())
-    }
-}
-
-fn history(sides: impl Iterator<Item = ledger::Side>) -> (Vec<Option<i64>>, Vec<Option<Numeric>>) {
-    sides
-        .map(|side| match side.history {
-            Some((seq, balance)) => (Some(seq), Some(Numeric(balance))),
-            None => (None, None),
-        })
-        .unzip()
 }
 
 fn new_transaction(order: &Order, leg: &Leg, reference: &Reference, at: Timestamp) -> Transaction {

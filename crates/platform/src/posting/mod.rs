@@ -8,6 +8,7 @@
 //! told "failed" about money that moved.
 
 mod batch;
+mod rows;
 mod store;
 
 use crate::{

@@ -1,0 +1,109 @@
+//! Everything that can happen in the bank, and what is told of it.
+//!
+//! Owns the writes of `audit_logs` and of the outbox `wallstreet.events`.
+//! Every mutation ends with one call here, inside its own transaction: so there
+//! is no change without its audit row and no event without its change.
+//! Knows nobody who listens.
+
+mod vocabulary;
+
+use crate::{
+    actor::{Actor, Origin},
+    db::{Param, Tx, Utc, statements},
+    error::Result,
+};
+use jiff::Timestamp;
+use ledger::UserId;
+use serde_json::Value;
+use uuid::Uuid;
+pub use vocabulary::{AuditLine, Event, Fact, Movement};
+
+/// Who did it, from where, when.
+#[derive(Clone, Debug)]
+pub struct By<'a> {
+    /// Absent when nobody is known, as in a failed login.
+    pub user: Option<UserId>,
+    /// From where.
+    pub origin: &'a Origin,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl<'a> By<'a> {
+    /// An actor, now.
+    pub(crate) fn actor(actor: &'a Actor, at: Timestamp) -> Self {
+        Self {
+            user: Some(actor.user_id),
+            origin: &actor.origin,
+            at,
+        }
+    }
+}
+
+statements! {
+    /// One row of the trail for each fact.
+    INSERT_AUDIT = "INSERT INTO audit_logs
+            (id, user_id, action, resource_type, resource_id, ip_address, user_agent, details, created_at)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
+                             $6::text[], $7::text[], $8::jsonb[], $9::timestamp[])";
+    /// The outbox, in the order of the facts.
+    INSERT_EVENTS = "INSERT INTO wallstreet.events (event_type, user_id, resource_id, payload, created_at)
+        SELECT t.event_type, t.user_id, t.resource_id, t.payload, t.created_at
+          FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::timestamptz[])
+               WITH ORDINALITY AS t (event_type, user_id, resource_id, payload, created_at, place)
+         ORDER BY t.place";
+}
+
+/// Records one fact in its change's transaction.
+pub(crate) async fn record_in(tx: &Tx<'_>, id: Uuid, by: By<'_>, fact: Fact) -> Result<()> {
+    record_all_in(tx, &[(id, by, fact)]).await
+}
+
+/// Records the facts of a batch; the id is that of the audit row.
+pub(crate) async fn record_all_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+    let lines: Vec<AuditLine> = facts.iter().map(|(_, _, fact)| fact.audit()).collect();
+    let ids: Vec<Uuid> = facts.iter().map(|(id, ..)| *id).collect();
+    let users: Vec<Option<Uuid>> = facts
+        .iter()
+        .map(|(_, by, _)| by.user.map(|user| user.0))
+        .collect();
+    let actions: Vec<&str> = lines.iter().map(|line| line.action).collect();
+    let types: Vec<&str> = lines.iter().map(|line| line.resource_type).collect();
+    let resources: Vec<Option<Uuid>> = lines.iter().map(|line| line.resource_id).collect();
+    let addresses: Vec<Option<String>> = facts
+        .iter()
+        .map(|(_, by, _)| by.origin.ip.map(|ip| ip.to_string()))
+        .collect();
+    let agents: Vec<Option<&str>> = facts
+        .iter()
+        .map(|(_, by, _)| by.origin.user_agent.as_deref())
+        .collect();
+    let details: Vec<&Value> = lines.iter().map(|line| &line.details).collect();
+    let times: Vec<Utc> = facts.iter().map(|(_, by, _)| Utc(by.at)).collect();
+    let params: [Param<'_>; 9] = [
+        &ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times,
+    ];
+    tx.execute(INSERT_AUDIT, &params).await?;
+    record_events_in(tx, facts).await
+}
+
+async fn record_events_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+    let events: Vec<(Event, Utc)> = facts
+        .iter()
+        .flat_map(|(_, by, fact)| fact.events().into_iter().map(|event| (event, Utc(by.at))))
+        .collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let types: Vec<&str> = events.iter().map(|(event, _)| event.event_type).collect();
+    let users: Vec<Uuid> = events.iter().map(|(event, _)| event.user.0).collect();
+    let resources: Vec<Uuid> = events.iter().map(|(event, _)| event.resource).collect();
+    let payloads: Vec<&Value> = events.iter().map(|(event, _)| &event.payload).collect();
+    let times: Vec<Utc> = events.iter().map(|(_, at)| *at).collect();
+    tx.execute(
+        INSERT_EVENTS,
+        &[&types, &users, &resources, &payloads, &times],
+    )
+    .await?;
+    Ok(())
+}
