@@ -75,10 +75,8 @@ impl SystemAccount {
             Self::Cash => 1,
             Self::Adjustments => 2,
         };
-        let code = currency
-            .code()
-            .bytes()
-            .fold(0_u64, |spelt, letter| (spelt << 8) | u64::from(letter));
+        let code =
+            currency.code().bytes().fold(0_u64, |spelt, letter| (spelt << 8) | u64::from(letter));
         let high = 0x0000_0000_0000_8000_u64;
         let low = 0x8000_0000_0000_0000_u64 | (u64::from(purpose) << 48) | code;
         AccountId(Uuid::from_u64_pair(high, low))

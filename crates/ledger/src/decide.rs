@@ -145,14 +145,9 @@ fn create(
     Refusal::unless_active(account.status)?;
     let currency = account.currency;
     if let Some(asked) = order.currency.filter(|asked| *asked != currency) {
-        return Err(Refusal::CurrencyMismatch {
-            account: currency,
-            order: asked,
-        });
+        return Err(Refusal::CurrencyMismatch { account: currency, order: asked });
     }
-    currency
-        .check(order.amount)
-        .map_err(|_| Refusal::FractionOfUnit { currency })?;
+    currency.check(order.amount).map_err(|_| Refusal::FractionOfUnit { currency })?;
     if let Some(target) = order.target {
         check_target(book, &account, target)?;
     }
@@ -164,11 +159,7 @@ fn create(
         account.available = hold(&account, order.amount)?;
     }
     let legs = new_legs(order, currency);
-    let mut decision = Decision {
-        legs,
-        created: true,
-        entry: None,
-    };
+    let mut decision = Decision { legs, created: true, entry: None };
     if order.complete {
         settle(book, vec![account], &mut decision, Status::Completed)?;
     } else {
@@ -184,10 +175,7 @@ fn check_target(book: &Book, source: &Account, target: AccountId) -> Result<(), 
     let target = book.account(target).ok_or(Refusal::TargetAccountNotFound)?;
     Refusal::unless_active(target.status)?;
     if target.currency != source.currency {
-        return Err(Refusal::CurrencyMismatch {
-            account: target.currency,
-            order: source.currency,
-        });
+        return Err(Refusal::CurrencyMismatch { account: target.currency, order: source.currency });
     }
     Ok(())
 }
@@ -197,25 +185,20 @@ fn needs_settlement(kind: Kind) -> bool {
 }
 
 fn hold(account: &Account, amount: Amount) -> Result<Money, Refusal> {
-    account
-        .available
-        .minus(amount)
-        .filter(|left| *left >= Money::ZERO)
-        .ok_or(Refusal::InsufficientFunds {
+    account.available.minus(amount).filter(|left| *left >= Money::ZERO).ok_or(
+        Refusal::InsufficientFunds {
             available: account.available,
             required: amount.into(),
             currency: account.currency,
-        })
+        },
+    )
 }
 
 fn new_legs(order: &NewTransaction, currency: Currency) -> Vec<Leg> {
     let leg = Leg {
         id: order.id,
         account: order.account,
-        pair: order.target.map(|account| Pair {
-            transaction: order.paired_id,
-            account,
-        }),
+        pair: order.target.map(|account| Pair { transaction: order.paired_id, account }),
         kind: order.kind,
         direction: order.kind.direction(),
         amount: order.amount,
@@ -225,10 +208,7 @@ fn new_legs(order: &NewTransaction, currency: Currency) -> Vec<Leg> {
     let paired = order.target.map(|target| Leg {
         id: order.paired_id,
         account: target,
-        pair: Some(Pair {
-            transaction: order.id,
-            account: order.account,
-        }),
+        pair: Some(Pair { transaction: order.id, account: order.account }),
         direction: Direction::In,
         ..leg.clone()
     });
@@ -250,37 +230,25 @@ fn end(
     if !mine(named.account) {
         return Err(Refusal::TransactionNotFound);
     }
-    let pair = named
-        .pair
-        .and_then(|pair| book.leg(pair.transaction))
-        .cloned();
+    let pair = named.pair.and_then(|pair| book.leg(pair.transaction)).cloned();
     // The sender's half decides, whichever of the two was named.
     let legs: Vec<Leg> = match pair {
         Some(sender) if named.direction == Direction::In => vec![sender, named],
         Some(receiver) => vec![named, receiver],
         None => vec![named],
     };
-    let mut decision = Decision {
-        legs,
-        created: false,
-        entry: None,
-    };
+    let mut decision = Decision { legs, created: false, entry: None };
     let sender = decision.legs.first().ok_or(Refusal::TransactionNotFound)?;
     if !mine(sender.account) {
         return Err(Refusal::TransferNotYours);
     }
     if sender.status != Status::Pending {
-        return Err(Refusal::TransactionNotPending {
-            status: sender.status,
-        });
+        return Err(Refusal::TransactionNotPending { status: sender.status });
     }
     if status == Status::Completed && needs_settlement(sender.kind) && !authority.settles {
         return Err(Refusal::SettlementNotAllowed);
     }
-    let account = book
-        .account(sender.account)
-        .cloned()
-        .ok_or(Refusal::AccountNotFound)?;
+    let account = book.account(sender.account).cloned().ok_or(Refusal::AccountNotFound)?;
     settle(book, vec![account], &mut decision, status)?;
     Ok(decision)
 }
@@ -295,11 +263,7 @@ fn settle(
 ) -> Result<(), Refusal> {
     for leg in &decision.legs {
         if touched.iter().all(|account| account.id != leg.account) {
-            touched.push(
-                book.account(leg.account)
-                    .cloned()
-                    .ok_or(Refusal::TargetAccountNotFound)?,
-            );
+            touched.push(book.account(leg.account).cloned().ok_or(Refusal::TargetAccountNotFound)?);
         }
     }
     for (leg, account) in decision.legs.iter_mut().zip(&mut touched) {
@@ -310,10 +274,8 @@ fn settle(
                 book_leg(account, direction, leg.amount)?;
             }
             (_, Direction::Out) => {
-                account.available = account
-                    .available
-                    .plus(leg.amount)
-                    .ok_or(Refusal::BalanceTooLarge)?;
+                account.available =
+                    account.available.plus(leg.amount).ok_or(Refusal::BalanceTooLarge)?;
             }
             (_, Direction::In) => {}
         }
@@ -326,26 +288,14 @@ fn settle(
 }
 
 fn book_leg(account: &mut Account, direction: Direction, amount: Amount) -> Result<(), Refusal> {
-    account.entry_count = account
-        .entry_count
-        .checked_add(1)
-        .ok_or(Refusal::BalanceTooLarge)?;
+    account.entry_count = account.entry_count.checked_add(1).ok_or(Refusal::BalanceTooLarge)?;
     match direction {
         Direction::Out => {
-            account.balance = account
-                .balance
-                .minus(amount)
-                .ok_or(Refusal::BalanceTooLarge)?;
+            account.balance = account.balance.minus(amount).ok_or(Refusal::BalanceTooLarge)?;
         }
         Direction::In => {
-            account.balance = account
-                .balance
-                .plus(amount)
-                .ok_or(Refusal::BalanceTooLarge)?;
-            account.available = account
-                .available
-                .plus(amount)
-                .ok_or(Refusal::BalanceTooLarge)?;
+            account.balance = account.balance.plus(amount).ok_or(Refusal::BalanceTooLarge)?;
+            account.available = account.available.plus(amount).ok_or(Refusal::BalanceTooLarge)?;
         }
     }
     Ok(())
@@ -362,22 +312,11 @@ fn entry_of(legs: &[Leg], accounts: &[Account]) -> Option<Entry> {
         Kind::Deposit | Kind::Withdrawal => SystemAccount::Cash,
         Kind::Credit | Kind::Debit | Kind::Transfer => SystemAccount::Adjustments,
     };
-    let other = accounts.get(1).map_or(
-        Side {
-            account: outside.id(leg.currency),
-            history: None,
-        },
-        side,
-    );
+    let other =
+        accounts.get(1).map_or(Side { account: outside.id(leg.currency), history: None }, side);
     let (source, target) = match leg.direction {
         Direction::Out => (own, other),
         Direction::In => (other, own),
     };
-    Some(Entry {
-        transaction: leg.id,
-        source,
-        target,
-        amount: leg.amount,
-        currency: leg.currency,
-    })
+    Some(Entry { transaction: leg.id, source, target, amount: leg.amount, currency: leg.currency })
 }

@@ -36,16 +36,12 @@ impl Money {
 
     /// The sum of both; `None` beyond `DECIMAL(15,2)`.
     pub fn plus(self, other: impl Into<Self>) -> Option<Self> {
-        self.0
-            .checked_add(other.into().0)
-            .and_then(Self::from_hundredths)
+        self.0.checked_add(other.into().0).and_then(Self::from_hundredths)
     }
 
     /// This less the other; `None` beyond `DECIMAL(15,2)`.
     pub fn minus(self, other: impl Into<Self>) -> Option<Self> {
-        self.0
-            .checked_sub(other.into().0)
-            .and_then(Self::from_hundredths)
+        self.0.checked_sub(other.into().0).and_then(Self::from_hundredths)
     }
 }
 
@@ -55,12 +51,7 @@ impl fmt::Display for Money {
         let sign = if self.0 < 0 { "-" } else { "" };
         let hundredths = self.0.unsigned_abs();
         let (units, rest) = (hundredths.checked_div(100), hundredths.checked_rem(100));
-        write!(
-            f,
-            "{sign}{}.{:02}",
-            units.unwrap_or_default(),
-            rest.unwrap_or_default()
-        )
+        write!(f, "{sign}{}.{:02}", units.unwrap_or_default(), rest.unwrap_or_default())
     }
 }
 
@@ -72,9 +63,7 @@ pub struct Amount(i64);
 impl Amount {
     /// From hundredths; `None` unless positive and within `DECIMAL(15,2)`.
     pub fn from_hundredths(hundredths: i64) -> Option<Self> {
-        (1..=MAX_HUNDREDTHS)
-            .contains(&hundredths)
-            .then_some(Self(hundredths))
+        (1..=MAX_HUNDREDTHS).contains(&hundredths).then_some(Self(hundredths))
     }
 
     /// The same amount in hundredths.
@@ -98,19 +87,12 @@ impl Amount {
             return Err(AmountError::Malformed);
         }
         let hundredths = match decimals.len() {
-            1 => decimals
-                .parse::<i64>()
-                .ok()
-                .and_then(|tenths| tenths.checked_mul(10)),
+            1 => decimals.parse::<i64>().ok().and_then(|tenths| tenths.checked_mul(10)),
             2 => decimals.parse::<i64>().ok(),
             _ => return Err(AmountError::TooPrecise),
         };
         let units = units.trim_start_matches('0');
-        let units = if units.is_empty() {
-            Some(0)
-        } else {
-            units.parse::<i64>().ok()
-        };
+        let units = if units.is_empty() { Some(0) } else { units.parse::<i64>().ok() };
         let total = units
             .and_then(|units| units.checked_mul(100))
             .zip(hundredths)

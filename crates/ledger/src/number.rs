@@ -106,28 +106,18 @@ fn permute(sequence: u64, key: NumberKey) -> Option<u64> {
 fn mix(half: u64, round: u64, key: NumberKey) -> Option<u64> {
     let low = u64::try_from(key.0 & u128::from(u64::MAX)).ok()?;
     let high = u64::try_from(key.0 >> 64).ok()?;
-    let mut z = half
-        .wrapping_add(low)
-        .wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut z = half.wrapping_add(low).wrapping_add(round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30) ^ high).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     Some(z ^ (z >> 31))
 }
 
 fn luhn(digits: &str) -> Option<u32> {
-    let sum = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .try_fold(0_u32, |sum, (place, byte)| {
-            let digit = u32::from(byte.checked_sub(b'0')?);
-            let doubled = digit.checked_mul(if place.is_multiple_of(2) { 2 } else { 1 })?;
-            sum.checked_add(if doubled > 9 {
-                doubled.checked_sub(9)?
-            } else {
-                doubled
-            })
-        })?;
+    let sum = digits.bytes().rev().enumerate().try_fold(0_u32, |sum, (place, byte)| {
+        let digit = u32::from(byte.checked_sub(b'0')?);
+        let doubled = digit.checked_mul(if place.is_multiple_of(2) { 2 } else { 1 })?;
+        sum.checked_add(if doubled > 9 { doubled.checked_sub(9)? } else { doubled })
+    })?;
     10_u32.checked_sub(sum.checked_rem(10)?)?.checked_rem(10)
 }
 

@@ -22,13 +22,8 @@ pub enum Kind {
 
 impl Kind {
     /// All five.
-    pub const ALL: [Self; 5] = [
-        Self::Deposit,
-        Self::Withdrawal,
-        Self::Transfer,
-        Self::Credit,
-        Self::Debit,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Deposit, Self::Withdrawal, Self::Transfer, Self::Credit, Self::Debit];
 
     /// The name in the `transaction_type` column.
     pub fn as_str(self) -> &'static str {
@@ -53,10 +48,7 @@ impl Kind {
 impl FromStr for Kind {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
     }
 }
 
