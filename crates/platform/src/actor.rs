@@ -94,11 +94,7 @@ permissions! {
 impl FromStr for Permission {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|permission| permission.as_str() == text)
-            .ok_or(())
+        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(())
     }
 }
 
@@ -140,11 +136,7 @@ impl Actor {
         if matches!(permission, Permission::ReadAudit | Permission::AdminUsers) {
             self.require_admin()?;
         }
-        if self.has(permission) {
-            Ok(())
-        } else {
-            Err(Error::Forbidden(Forbidden::Permission))
-        }
+        if self.has(permission) { Ok(()) } else { Err(Error::Forbidden(Forbidden::Permission)) }
     }
 
     /// Passes a person who logged in, for what a key must not do: manage logins and keys.
@@ -164,11 +156,7 @@ impl Actor {
     }
 
     fn require_admin(&self) -> Result<()> {
-        if self.is_admin() {
-            Ok(())
-        } else {
-            Err(Error::Forbidden(Forbidden::AdminOnly))
-        }
+        if self.is_admin() { Ok(()) } else { Err(Error::Forbidden(Forbidden::AdminOnly)) }
     }
 
     fn has(&self, permission: Permission) -> bool {

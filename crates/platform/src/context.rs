@@ -66,11 +66,7 @@ impl Platform {
     /// # Errors
     /// [`Error::Unavailable`] when it does not answer.
     pub async fn ping(&self) -> Result<()> {
-        self.connection()
-            .await?
-            .execute("SELECT 1", &[])
-            .await
-            .map(|_| ())
+        self.connection().await?.execute("SELECT 1", &[]).await.map(|_| ())
     }
 
     /// The present moment, by the bank's clock, in the database's microseconds.

@@ -34,29 +34,16 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 /// Builds the pool; connects to nothing yet.
 pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
     let mut config: tokio_postgres::Config = database.parse().map_err(|error| {
-        Error::invalid(
-            "DATABASE_URL",
-            "invalid",
-            format!("is not a connection string: {error}"),
-        )
+        Error::invalid("DATABASE_URL", "invalid", format!("is not a connection string: {error}"))
     })?;
-    config
-        .connect_timeout(settings.connect)
-        .application_name("wallstreet");
+    config.connect_timeout(settings.connect).application_name("wallstreet");
     let manager = Manager::from_config(
         config,
         NoTls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
     let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move {
-            client
-                .batch_execute(SESSION)
-                .await
-                .map_err(HookError::Backend)
-        })
+        Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
     });
     Pool::builder(manager)
         .max_size(settings.max)
@@ -145,11 +132,7 @@ impl Tx<'_> {
 }
 
 fn unavailable(cause: String) -> Error {
-    Error::Unavailable {
-        what: "The database",
-        retry_after: Duration::from_secs(1),
-        cause,
-    }
+    Error::Unavailable { what: "The database", retry_after: Duration::from_secs(1), cause }
 }
 
 impl From<tokio_postgres::Error> for Error {
@@ -165,28 +148,19 @@ impl From<tokio_postgres::Error> for Error {
             }
             None => {
                 error.is_closed()
-                    || error
-                        .source()
-                        .is_some_and(<dyn StdError>::is::<std::io::Error>)
+                    || error.source().is_some_and(<dyn StdError>::is::<std::io::Error>)
             }
         };
-        if for_now {
-            unavailable(describe(&error))
-        } else {
-            Self::internal(describe(&error))
-        }
+        if for_now { unavailable(describe(&error)) } else { Self::internal(describe(&error)) }
     }
 }
 
 /// The error with what the server said about it.
 fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(db) => format!(
-            "{} ({}) {}",
-            db.message(),
-            db.code().code(),
-            db.detail().unwrap_or_default()
-        ),
+        Some(db) => {
+            format!("{} ({}) {}", db.message(), db.code().code(), db.detail().unwrap_or_default())
+        }
         None => match error.source() {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
@@ -219,9 +193,7 @@ impl<'a> FromSql<'a> for Numeric {
         let mut decimal = Decimal::from_sql(ty, raw)?;
         decimal.rescale(2);
         let hundredths = i64::try_from(decimal.mantissa())?;
-        Ok(Self(
-            Money::from_hundredths(hundredths).ok_or("money out of range")?,
-        ))
+        Ok(Self(Money::from_hundredths(hundredths).ok_or("money out of range")?))
     }
 
     accepts!(NUMERIC);
@@ -268,8 +240,7 @@ impl ToSql for Utc {
 /// Reads a column that holds one word of a closed list.
 pub(crate) fn word<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T> {
     let text: &str = row.try_get(column)?;
-    text.parse()
-        .map_err(|_| Error::internal(format!("unknown {column} in the database: {text}")))
+    text.parse().map_err(|_| Error::internal(format!("unknown {column} in the database: {text}")))
 }
 
 /// Reads a moment that may be absent.

@@ -67,11 +67,7 @@ pub enum Error {
 impl Error {
     /// One broken rule.
     pub fn invalid(field: &str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![Violation {
-            field: field.to_owned(),
-            code,
-            message: message.into(),
-        }])
+        Self::Invalid(vec![Violation { field: field.to_owned(), code, message: message.into() }])
     }
 
     /// A fault of ours, told in words.
@@ -106,10 +102,7 @@ impl From<Refusal> for Error {
             Refusal::TransactionNotFound => Self::NotFound(Resource::Transaction),
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
-            refusal => Self::Refused {
-                refusal,
-                original: None,
-            },
+            refusal => Self::Refused { refusal, original: None },
         }
     }
 }

@@ -39,10 +39,7 @@ impl IdempotencyKey {
                 "must be 1 to 255 visible ASCII characters",
             ));
         }
-        Ok(Self {
-            key: key.to_owned(),
-            fingerprint: Sha256::digest(request).to_vec(),
-        })
+        Ok(Self { key: key.to_owned(), fingerprint: Sha256::digest(request).to_vec() })
     }
 }
 
@@ -98,15 +95,10 @@ impl Earlier {
         }
         let outcome = self.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
         match serde_json::from_str(&outcome).map_err(Error::internal)? {
-            Recorded::Done(value) => Ok(Outcome {
-                value,
-                at: self.original.at,
-                replayed: true,
-            }),
-            Recorded::Refused(refusal) => Err(Error::Refused {
-                refusal,
-                original: Some(self.original),
-            }),
+            Recorded::Done(value) => Ok(Outcome { value, at: self.original.at, replayed: true }),
+            Recorded::Refused(refusal) => {
+                Err(Error::Refused { refusal, original: Some(self.original) })
+            }
         }
     }
 }
@@ -135,16 +127,7 @@ pub(crate) async fn claim_in<T: DeserializeOwned>(
     let Some(key) = key else { return Ok(None) };
     let user = actor.user_id.0;
     let claim = tx
-        .execute(
-            CLAIM,
-            &[
-                &user,
-                &key.key,
-                &key.fingerprint,
-                &actor.origin.request_id,
-                &Utc(at),
-            ],
-        )
+        .execute(CLAIM, &[&user, &key.key, &key.fingerprint, &actor.origin.request_id, &Utc(at)])
         .await?;
     if claim == 1 {
         return Ok(None);
@@ -163,8 +146,7 @@ pub(crate) async fn finish_in<T: Serialize>(
 ) -> Result<()> {
     let Some(key) = key else { return Ok(()) };
     let outcome = serde_json::to_string(&Recorded::Done(outcome)).map_err(Error::internal)?;
-    tx.execute(FINISH, &[&actor.user_id.0, &key.key, &outcome])
-        .await?;
+    tx.execute(FINISH, &[&actor.user_id.0, &key.key, &outcome]).await?;
     Ok(())
 }
 

@@ -35,10 +35,7 @@ pub struct Login {
 
 /// What a person gives to become a user.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the fields of the documented request, by their names"
-)]
+#[expect(missing_docs, reason = "the fields of the documented request, by their names")]
 pub struct Registration {
     pub email: Email,
     pub password: Password,
@@ -74,23 +71,12 @@ pub async fn register(
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let user = users::insert_in(&tx, platform, new).await?;
-    let fact = Fact::UserRegistered {
-        user: user.id,
-        email: user.email.clone(),
-    };
-    let by = By {
-        user: Some(user.id),
-        origin,
-        at: platform.now(),
-    };
+    let fact = Fact::UserRegistered { user: user.id, email: user.email.clone() };
+    let by = By { user: Some(user.id), origin, at: platform.now() };
     let (_, tokens) = sessions::open_in(&tx, platform, origin, holder(&user)).await?;
     facts::record_in(&tx, platform.new_id(), by, fact).await?;
     tx.commit().await?;
-    Ok(Login {
-        user,
-        token: tokens.access,
-        refresh_token: tokens.refresh,
-    })
+    Ok(Login { user, token: tokens.access, refresh_token: tokens.refresh })
 }
 
 /// Lets a user in.
@@ -147,22 +133,11 @@ async fn let_in(
     }
     let user = users::touch_login_in(&tx, user.id, now, renewed.as_deref()).await?;
     let (session, tokens) = sessions::open_in(&tx, platform, origin, holder(&user)).await?;
-    let by = By {
-        user: Some(user.id),
-        origin,
-        at: now,
-    };
-    let fact = Fact::LoginSucceeded {
-        user: user.id,
-        session,
-    };
+    let by = By { user: Some(user.id), origin, at: now };
+    let fact = Fact::LoginSucceeded { user: user.id, session };
     facts::record_in(&tx, platform.new_id(), by, fact).await?;
     tx.commit().await?;
-    Ok(Login {
-        user,
-        token: tokens.access,
-        refresh_token: tokens.refresh,
-    })
+    Ok(Login { user, token: tokens.access, refresh_token: tokens.refresh })
 }
 
 async fn turn_away(
@@ -173,21 +148,8 @@ async fn turn_away(
     reason: &'static str,
 ) -> Result<()> {
     let email = email.chars().filter(|c| *c != '\0').take(255).collect();
-    let by = By {
-        user,
-        origin,
-        at: platform.now(),
-    };
-    record(
-        platform,
-        by,
-        Fact::LoginFailed {
-            user,
-            email,
-            reason,
-        },
-    )
-    .await
+    let by = By { user, origin, at: platform.now() };
+    record(platform, by, Fact::LoginFailed { user, email, reason }).await
 }
 
 /// Renews a login: the refresh token given dies, a new pair is born.
@@ -199,35 +161,19 @@ pub async fn refresh(platform: &Platform, origin: &Origin, refresh_token: &str) 
     let tx = connection.begin().await?;
     let at = platform.now();
     match sessions::rotate_in(&tx, platform, refresh_token).await? {
-        Rotation::Next {
-            user,
-            session,
-            generation,
-        } => {
+        Rotation::Next { user, session, generation } => {
             let user = users::lock_in(&tx, user).await?;
             if user.status != UserStatus::Active {
                 return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
             }
             let tokens = sessions::tokens(platform, &holder(&user), session, generation)?;
-            let by = By {
-                user: Some(user.id),
-                origin,
-                at,
-            };
+            let by = By { user: Some(user.id), origin, at };
             record_in(&tx, platform, by, Fact::SessionRefreshed { session }).await?;
             tx.commit().await?;
-            Ok(Login {
-                user,
-                token: tokens.access,
-                refresh_token: tokens.refresh,
-            })
+            Ok(Login { user, token: tokens.access, refresh_token: tokens.refresh })
         }
         Rotation::Replayed { user, session } => {
-            let by = By {
-                user: Some(user),
-                origin,
-                at,
-            };
+            let by = By { user: Some(user), origin, at };
             record_in(&tx, platform, by, Fact::SessionReplayed { session }).await?;
             tx.commit().await?;
             Err(Error::Unauthenticated(Unauthenticated::EndedSession))
@@ -247,14 +193,7 @@ pub async fn create_admin(
     last_name: Name,
 ) -> Result<User> {
     let hash = password::hash(platform, password).await?;
-    insert_admin(
-        platform,
-        email.as_str(),
-        &hash,
-        first_name.as_str(),
-        last_name.as_str(),
-    )
-    .await
+    insert_admin(platform, email.as_str(), &hash, first_name.as_str(), last_name.as_str()).await
 }
 
 /// In development, makes the documented sample administrator if nobody has its
@@ -313,30 +252,17 @@ async fn insert_admin(
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let user = users::insert_in(&tx, platform, new).await?;
-    let fact = Fact::AdminCreated {
-        user: user.id,
-        email: user.email.clone(),
-    };
-    let origin = Origin {
-        user_agent: Some("wallstreet command line".to_owned()),
-        ..Origin::default()
-    };
-    let by = By {
-        user: None,
-        origin: &origin,
-        at: platform.now(),
-    };
+    let fact = Fact::AdminCreated { user: user.id, email: user.email.clone() };
+    let origin =
+        Origin { user_agent: Some("wallstreet command line".to_owned()), ..Origin::default() };
+    let by = By { user: None, origin: &origin, at: platform.now() };
     record_in(&tx, platform, by, fact).await?;
     tx.commit().await?;
     Ok(user)
 }
 
 fn holder(user: &User) -> Holder<'_> {
-    Holder {
-        user: user.id,
-        email: &user.email,
-        role: user.role.as_str(),
-    }
+    Holder { user: user.id, email: &user.email, role: user.role.as_str() }
 }
 
 async fn record_in(tx: &Tx<'_>, platform: &Platform, by: By<'_>, fact: Fact) -> Result<()> {
@@ -352,7 +278,5 @@ async fn record(platform: &Platform, by: By<'_>, fact: Fact) -> Result<()> {
         record_in(&tx, platform, by, fact).await?;
         tx.commit().await
     };
-    tokio::time::timeout(Duration::from_secs(5), write)
-        .await
-        .map_err(Error::internal)?
+    tokio::time::timeout(Duration::from_secs(5), write).await.map_err(Error::internal)?
 }

@@ -266,10 +266,7 @@ pub(crate) async fn check(client: &Client) -> Result<()> {
 /// and their history, so that the database counts as migrated.
 pub fn init_sql() -> String {
     let mut sql = format!("{HEADER}{PLACE}\n{GUARD}\n{BOOTSTRAP}");
-    for Migration {
-        number, name, up, ..
-    } in ALL
-    {
+    for Migration { number, name, up, .. } in ALL {
         let checksum = checksum(up);
         sql += &format!(
             "\n-- {name}\n\n{up}\n\
@@ -331,17 +328,13 @@ async fn step(client: &mut Client, way: Way) -> Result<Option<Applied>> {
     let started = Instant::now();
     let place = server(client).await?;
     // The lock's holder commits before we read: we must see what it did.
-    let tx = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted);
+    let tx = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let tx = tx.start().await?;
     tx.batch_execute(PLACE).await?;
-    tx.batch_execute(LOCK)
-        .await
-        .map_err(|error| match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => Problem::Busy.into(),
-            _ => Error::from(error),
-        })?;
+    tx.batch_execute(LOCK).await.map_err(|error| match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => Problem::Busy.into(),
+        _ => Error::from(error),
+    })?;
     let history = history(&tx).await?;
     verify(history.as_deref().unwrap_or_default())?;
     let done = history.as_ref().map_or(0, Vec::len);
@@ -366,19 +359,14 @@ async fn step(client: &mut Client, way: Way) -> Result<Option<Applied>> {
     let number = i32::try_from(migration.number).map_err(Error::internal)?;
     match way {
         Way::UpTo(_) => {
-            tx.execute(RECORD, &[&number, &migration.name, &checksum(migration.up)])
-                .await
+            tx.execute(RECORD, &[&number, &migration.name, &checksum(migration.up)]).await
         }
         Way::DownTo(_) => tx.execute(FORGET, &[&number]).await,
     }
     .map_err(explain)?;
     tx.commit().await.map_err(explain)?;
     let Migration { number, name, .. } = *migration;
-    Ok(Some(Applied {
-        number,
-        name,
-        took: started.elapsed(),
-    }))
+    Ok(Some(Applied { number, name, took: started.elapsed() }))
 }
 
 /// Opens a connection of its own: the migrations' role may be another one than
@@ -386,19 +374,16 @@ async fn step(client: &mut Client, way: Way) -> Result<Option<Applied>> {
 async fn connect(database: &str) -> Result<Client> {
     let mut config: tokio_postgres::Config = database
         .parse()
-        .map_err(|error| Problem::Closed(format!("{error} in the connection string")))?;
+        .map_err(|error: tokio_postgres::Error| Problem::Closed(error.to_string()))?;
     config.application_name("wallstreet migrate");
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(10));
     }
     let (client, connection) =
-        config
-            .connect(NoTls)
-            .await
-            .map_err(|error| match Error::from(error) {
-                Error::Internal(cause) => Problem::Closed(cause.to_string()).into(),
-                for_now => for_now,
-            })?;
+        config.connect(NoTls).await.map_err(|error| match Error::from(error) {
+            Error::Internal(cause) => Problem::Closed(cause.to_string().trim_end().into()).into(),
+            for_now => for_now,
+        })?;
     // Ends with the client; what goes wrong in between, the client's calls tell.
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)
@@ -413,9 +398,7 @@ struct Place {
 impl Place {
     fn explain(&self, name: &'static str, error: tokio_postgres::Error) -> Error {
         let said = |error: &tokio_postgres::Error| {
-            error
-                .as_db_error()
-                .map_or_else(|| error.to_string(), |db| db.message().to_owned())
+            error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
         };
         match error.code() {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Problem::Rights {
@@ -426,11 +409,7 @@ impl Place {
             .into(),
             Some(&SqlState::LOCK_NOT_AVAILABLE) => Problem::Locked(name).into(),
             _ => match Error::from(error) {
-                Error::Internal(cause) => Problem::Failed {
-                    name,
-                    said: cause.to_string(),
-                }
-                .into(),
+                Error::Internal(cause) => Problem::Failed { name, said: cause.to_string() }.into(),
                 for_now => for_now,
             },
         }
@@ -442,10 +421,7 @@ async fn server(client: &impl GenericClient) -> Result<Place> {
     if row.try_get::<_, i32>("number")? < 140_000 {
         return Err(Problem::OldServer(row.try_get("version")?).into());
     }
-    Ok(Place {
-        role: row.try_get("role")?,
-        database: row.try_get("database")?,
-    })
+    Ok(Place { role: row.try_get("role")?, database: row.try_get("database")? })
 }
 
 /// The recorded migrations, oldest first; `None`: not even the table is there.
@@ -467,10 +443,7 @@ async fn history(client: &impl GenericClient) -> Result<Option<Vec<Recorded>>> {
 
 /// Passes a history that is a beginning of ours.
 fn verify(history: &[Recorded]) -> Result<(), Problem> {
-    if let Some(last) = history
-        .last()
-        .filter(|last| ALL.iter().all(|m| m.number < last.number))
-    {
+    if let Some(last) = history.last().filter(|last| ALL.iter().all(|m| m.number < last.number)) {
         return Err(Problem::Newer { found: last.number });
     }
     for (recorded, migration) in history.iter().zip(ALL) {
@@ -485,11 +458,7 @@ fn verify(history: &[Recorded]) -> Result<(), Problem> {
 }
 
 async fn refuse_unrecorded(client: &impl GenericClient) -> Result<()> {
-    match client
-        .query_one(DOCUMENTED, &[])
-        .await?
-        .try_get::<_, Option<String>>(0)?
-    {
+    match client.query_one(DOCUMENTED, &[]).await?.try_get::<_, Option<String>>(0)? {
         Some(tables) => Err(Problem::Unrecorded(tables).into()),
         None => Ok(()),
     }
@@ -497,8 +466,5 @@ async fn refuse_unrecorded(client: &impl GenericClient) -> Result<()> {
 
 /// SHA-256 in hexadecimal.
 fn checksum(sql: &str) -> String {
-    Sha256::digest(sql)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect()
 }

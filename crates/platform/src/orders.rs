@@ -69,11 +69,7 @@ pub async fn create(
             ));
         }
         (_, Some(_)) => {
-            return Err(Error::invalid(
-                "toAccountId",
-                "unexpected",
-                "belongs to a transfer only",
-            ));
+            return Err(Error::invalid("toAccountId", "unexpected", "belongs to a transfer only"));
         }
         (_, None) => None,
     };
@@ -87,10 +83,7 @@ pub async fn create(
         currency: draft.currency,
         complete: draft.complete,
     });
-    let words = Words {
-        description: draft.description,
-        metadata: draft.metadata,
-    };
+    let words = Words { description: draft.description, metadata: draft.metadata };
     post(platform, actor, action, words, key).await
 }
 
@@ -105,14 +98,7 @@ pub async fn process(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     require_processing(actor)?;
-    post(
-        platform,
-        actor,
-        Action::Complete(transaction),
-        Words::default(),
-        key,
-    )
-    .await
+    post(platform, actor, Action::Complete(transaction), Words::default(), key).await
 }
 
 /// Ends a pending transaction: held money becomes available again.
@@ -126,14 +112,7 @@ pub async fn cancel(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    post(
-        platform,
-        actor,
-        Action::Cancel(transaction),
-        Words::default(),
-        key,
-    )
-    .await
+    post(platform, actor, Action::Cancel(transaction), Words::default(), key).await
 }
 
 /// A key that only processes need not be allowed to write.
@@ -152,13 +131,6 @@ async fn post(
 ) -> Result<Outcome<Transaction>> {
     let authority = actor.authority(platform.settings().users_settle);
     let audit_id = platform.new_id();
-    let order = Order {
-        actor: actor.clone(),
-        authority,
-        action,
-        words,
-        key,
-        audit_id,
-    };
+    let order = Order { actor: actor.clone(), authority, action, words, key, audit_id };
     platform.queue().post(order).await
 }

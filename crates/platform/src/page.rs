@@ -33,10 +33,7 @@ impl Cursor {
         let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (micros, id) = bytes.split_first_chunk::<8>()?;
         let at = Timestamp::from_microsecond(i64::from_be_bytes(*micros)).ok()?;
-        Some(Self {
-            at,
-            id: Uuid::from_slice(id).ok()?,
-        })
+        Some(Self { at, id: Uuid::from_slice(id).ok()? })
     }
 }
 
@@ -74,18 +71,10 @@ impl PageRequest {
     /// `limit` outside 1–100, page 0, or a page beyond what an offset can reach.
     pub fn new(limit: u32, position: Position) -> Result<Self> {
         if !(1..=Self::MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid(
-                "limit",
-                "out_of_range",
-                "must be between 1 and 100",
-            ));
+            return Err(Error::invalid("limit", "out_of_range", "must be between 1 and 100"));
         }
         if matches!(position, Position::Number(page) if !(1..=10_000_000).contains(&page)) {
-            return Err(Error::invalid(
-                "page",
-                "out_of_range",
-                "must be between 1 and 10000000",
-            ));
+            return Err(Error::invalid("page", "out_of_range", "must be between 1 and 10000000"));
         }
         Ok(Self { limit, position })
     }
@@ -129,10 +118,7 @@ impl PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self {
-            limit: 20,
-            position: Position::Number(1),
-        }
+        Self { limit: 20, position: Position::Number(1) }
     }
 }
 
@@ -161,11 +147,6 @@ impl<T> Listing<T> {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(cursor);
-        Self {
-            items,
-            total,
-            next,
-            request,
-        }
+        Self { items, total, next, request }
     }
 }

@@ -74,11 +74,8 @@ impl Password {
             (has(|c| c.is_ascii_digit()), "a digit"),
             (has(|c| !c.is_alphanumeric()), "a special character"),
         ];
-        let missing: Vec<&str> = classes
-            .iter()
-            .filter(|(present, _)| !present)
-            .map(|(_, name)| *name)
-            .collect();
+        let missing: Vec<&str> =
+            classes.iter().filter(|(present, _)| !present).map(|(_, name)| *name).collect();
         if !missing.is_empty() {
             return Err(format!("must also contain {}", missing.join(", ")));
         }
@@ -98,10 +95,7 @@ impl std::fmt::Debug for Password {
 /// Hashes at the configured cost.
 pub(crate) async fn hash(platform: &Platform, password: Password) -> Result<String> {
     let cost = platform.settings().bcrypt_cost;
-    slowly(platform, move || {
-        bcrypt::hash(password.0, cost).map_err(Error::internal)
-    })
-    .await?
+    slowly(platform, move || bcrypt::hash(password.0, cost).map_err(Error::internal)).await?
 }
 
 /// Hashes a password that is known to be right, at the cost of today.
@@ -118,15 +112,9 @@ pub(crate) async fn verify(
     let known = hash.is_some();
     let hash = hash.unwrap_or(NOBODY).to_owned();
     let fits = password.len() <= MAX_BYTES && cost(&hash).is_some_and(|cost| cost <= MAX_COST);
-    let password = if fits {
-        password.to_owned()
-    } else {
-        String::new()
-    };
-    let verified = slowly(platform, move || {
-        bcrypt::verify(password, &hash).unwrap_or(false)
-    })
-    .await?;
+    let password = if fits { password.to_owned() } else { String::new() };
+    let verified =
+        slowly(platform, move || bcrypt::verify(password, &hash).unwrap_or(false)).await?;
     Ok(verified && known && fits)
 }
 

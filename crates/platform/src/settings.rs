@@ -76,10 +76,6 @@ pub struct PoolSettings {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self {
-            max: 20,
-            idle: Duration::from_secs(30),
-            connect: Duration::from_secs(2),
-        }
+        Self { max: 20, idle: Duration::from_secs(30), connect: Duration::from_secs(2) }
     }
 }

@@ -19,9 +19,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("audit_logs", audit_logs::STATEMENTS),
     ];
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
-        statements
-            .iter()
-            .map(move |(name, sql)| (slice, *name, *sql))
+        statements.iter().map(move |(name, sql)| (slice, *name, *sql))
     };
     slices.into_iter().flat_map(named).collect()
 }

@@ -97,15 +97,9 @@ pub(crate) fn verify<T: DeserializeOwned + Expires>(
     let invalid = || Error::Unauthenticated(Unauthenticated::InvalidToken);
     let (signed, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
-    mac(secret, signed)?
-        .verify_slice(&signature)
-        .map_err(|_| invalid())?;
-    let claims = signed
-        .strip_prefix(HEADER)
-        .and_then(|rest| rest.strip_prefix('.'));
-    let claims = URL_SAFE_NO_PAD
-        .decode(claims.ok_or_else(invalid)?)
-        .map_err(|_| invalid())?;
+    mac(secret, signed)?.verify_slice(&signature).map_err(|_| invalid())?;
+    let claims = signed.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix('.'));
+    let claims = URL_SAFE_NO_PAD.decode(claims.ok_or_else(invalid)?).map_err(|_| invalid())?;
     let claims: T = serde_json::from_slice(&claims).map_err(|_| invalid())?;
     if claims.exp() <= now.as_second() {
         return Err(Error::Unauthenticated(Unauthenticated::ExpiredToken));

@@ -3,10 +3,12 @@
 //! A test that needs a database says `testkit::database().await` and has a migrated one of its own in some ten
 //! milliseconds. Whatever does not work here panics with what to do: a test has nobody to hand an error to.
 
+mod bank;
 mod database;
 mod server;
 mod tools;
 
+pub use bank::{Bank, Opening, PASSWORD, bank, bank_with, settings};
 pub use database::{Database, database, empty_database};
 pub use tools::{pg_dump, psql};
 

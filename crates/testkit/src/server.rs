@@ -51,8 +51,10 @@ impl Server {
 /// Opens a connection.
 pub(crate) async fn connect(url: &str) -> Client {
     let config: Config = url.parse().unwrap_or_else(|error| panic!("{url:?}: {error}"));
-    let (client, connection) =
-        config.connect(NoTls).await.unwrap_or_else(|error| panic!("cannot connect to {url}: {error:?}"));
+    let (client, connection) = config
+        .connect(NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("cannot connect to {url}: {error:?}"));
     tokio::spawn(async move { drop(connection.await) });
     client
 }
@@ -108,9 +110,11 @@ async fn databases(client: &Client, like: &str) -> Vec<String> {
 }
 
 /// Memory if there is enough of it, else beside the test binary, under `target`.
+#[allow(clippy::useless_conversion, reason = "the number of blocks is a u32 on macOS")]
 fn directory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    let free = statvfs(&memory).map_or(0, |fs| u64::from(fs.blocks_available()) * fs.fragment_size());
+    let free =
+        statvfs(&memory).map_or(0, |fs| u64::from(fs.blocks_available()) * fs.fragment_size());
     if free >= NEEDED {
         return memory.join(format!("wallstreet-tests-{}", getuid()));
     }
@@ -123,9 +127,9 @@ fn url(base: &str, database: &str) -> String {
     match base.split_once("://") {
         None => format!("{base} dbname={database}"),
         Some((scheme, rest)) => {
-            let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-            let authority = authority.split('/').next().unwrap_or_default();
-            format!("{scheme}://{authority}/{database}?{query}")
+            let (address, options) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+            let authority = address.split('/').next().unwrap_or_default();
+            format!("{scheme}://{authority}/{database}{options}")
         }
     }
 }

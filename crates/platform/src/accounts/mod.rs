@@ -27,10 +27,7 @@ use uuid::Uuid;
 
 /// An account as its owner sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented table, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented table, by their names")]
 pub struct Account {
     pub id: AccountId,
     pub user_id: UserId,
@@ -70,15 +67,10 @@ impl AccountType {
 impl FromStr for AccountType {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        [
-            Self::Checking,
-            Self::Savings,
-            Self::Investment,
-            Self::Business,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
-        .ok_or(())
+        [Self::Checking, Self::Savings, Self::Investment, Self::Business]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(())
     }
 }
 
@@ -113,10 +105,7 @@ pub struct Entry {
 
 /// The documented view `account_summaries`.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented view, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented view, by their names")]
 pub struct Summary {
     pub id: AccountId,
     pub user_id: UserId,
@@ -165,11 +154,7 @@ pub async fn open(
     facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
     idempotency::finish_in(&tx, actor, key.as_ref(), &account).await?;
     tx.commit().await?;
-    Ok(Outcome {
-        value: account,
-        at,
-        replayed: false,
-    })
+    Ok(Outcome { value: account, at, replayed: false })
 }
 
 async fn insert_in(
@@ -228,9 +213,7 @@ pub(crate) async fn require_visible(
 /// The id behind an account number, whoever owns it.
 pub(crate) async fn resolve(platform: &Platform, number: &AccountNumber) -> Result<AccountId> {
     let connection = platform.connection().await?;
-    let row = connection
-        .find(store::FIND_NUMBER, &[&number.as_str()])
-        .await?;
+    let row = connection.find(store::FIND_NUMBER, &[&number.as_str()]).await?;
     let row = row.ok_or(Error::NotFound(Resource::Account))?;
     Ok(AccountId(row.try_get("id")?))
 }
@@ -259,10 +242,7 @@ pub async fn list(
     page: PageRequest,
 ) -> Result<Listing<Account>> {
     actor.require(Permission::ReadAccounts)?;
-    let own = AccountFilter {
-        user: Some(actor.user_id),
-        ..filter
-    };
+    let own = AccountFilter { user: Some(actor.user_id), ..filter };
     search(platform, own, page).await
 }
 
@@ -291,30 +271,16 @@ async fn search(
     let account_type = filter.account_type.map(AccountType::as_str);
     let currency = filter.currency.map(Currency::code);
     let (at, id) = page.after();
-    let params: [Param<'_>; 8] = [
-        &user,
-        &status,
-        &account_type,
-        &currency,
-        &at,
-        &id,
-        &page.fetch(),
-        &page.offset(),
-    ];
+    let params: [Param<'_>; 8] =
+        [&user, &status, &account_type, &currency, &at, &id, &page.fetch(), &page.offset()];
     let rows = connection.query(store::LIST, &params).await?;
     let accounts = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
-        true => {
-            connection
-                .find(store::COUNT, &[&user, &status, &account_type, &currency])
-                .await?
-        }
+        true => connection.find(store::COUNT, &[&user, &status, &account_type, &currency]).await?,
         false => None,
     };
     let total = total.map(|row| row.try_get(0)).transpose()?;
-    Ok(Listing::cut(accounts, total, page, |account| {
-        Cursor::new(account.created_at, account.id.0)
-    }))
+    Ok(Listing::cut(accounts, total, page, |account| Cursor::new(account.created_at, account.id.0)))
 }
 
 /// The caller's accounts in the shape of the documented view.
@@ -332,17 +298,10 @@ pub async fn summaries(
     let (at, id) = page.after();
     let params: [Param<'_>; 5] = [&user, &at, &id, &page.fetch(), &page.offset()];
     let rows = connection.query(store::SUMMARIES, &params).await?;
-    let summaries = rows
-        .iter()
-        .map(store::read_summary)
-        .collect::<Result<Vec<_>>>()?;
+    let summaries = rows.iter().map(store::read_summary).collect::<Result<Vec<_>>>()?;
     let nothing: Option<&str> = None;
     let total = match page.counts() {
-        true => {
-            connection
-                .find(store::COUNT, &[&user, &nothing, &nothing, &nothing])
-                .await?
-        }
+        true => connection.find(store::COUNT, &[&user, &nothing, &nothing, &nothing]).await?,
         false => None,
     };
     let total = total.map(|row| row.try_get(0)).transpose()?;
@@ -365,29 +324,17 @@ pub async fn entries(
     let connection = platform.connection().await?;
     require_visible(&connection, actor, account).await?;
     let count = connection.find(store::ENTRY_COUNT, &[&account.0]).await?;
-    let count: i64 = count
-        .ok_or(Error::NotFound(Resource::Account))?
-        .try_get(0)?;
+    let count: i64 = count.ok_or(Error::NotFound(Resource::Account))?.try_get(0)?;
     // The sequence is dense, so a numbered page is a place in it too.
     let newest: i64 = match page.position() {
         Position::Number(_) => count - page.offset(),
         Position::After(cursor) => {
-            let row = connection
-                .find(store::ENTRY_PLACE, &[&account.0, &cursor.id()])
-                .await?;
-            row.map(|row| row.try_get::<_, i64>("seq"))
-                .transpose()?
-                .unwrap_or(1)
-                - 1
+            let row = connection.find(store::ENTRY_PLACE, &[&account.0, &cursor.id()]).await?;
+            row.map(|row| row.try_get::<_, i64>("seq")).transpose()?.unwrap_or(1) - 1
         }
     };
-    let rows = connection
-        .query(store::ENTRIES, &[&account.0, &newest, &page.fetch()])
-        .await?;
-    let entries = rows
-        .iter()
-        .map(store::read_entry)
-        .collect::<Result<Vec<_>>>()?;
+    let rows = connection.query(store::ENTRIES, &[&account.0, &newest, &page.fetch()]).await?;
+    let entries = rows.iter().map(store::read_entry).collect::<Result<Vec<_>>>()?;
     let total = page.counts().then_some(count);
     Ok(Listing::cut(entries, total, page, |entry| {
         Cursor::new(entry.recorded_at, entry.entry_transaction_id.0)
@@ -418,28 +365,12 @@ pub async fn set_status(
     }
     let fact = if status == AccountStatus::Closed {
         require_at_rest_in(&tx, &before).await?;
-        Fact::AccountClosed {
-            account,
-            owner: before.user_id,
-        }
+        Fact::AccountClosed { account, owner: before.user_id }
     } else {
-        Fact::AccountUpdated {
-            account,
-            owner: before.user_id,
-            status: status.as_str(),
-        }
+        Fact::AccountUpdated { account, owner: before.user_id, status: status.as_str() }
     };
-    let after = store::read(
-        &tx.get(store::SET_STATUS, &[&account.0, &status.as_str()])
-            .await?,
-    )?;
-    facts::record_in(
-        &tx,
-        platform.new_id(),
-        By::actor(actor, platform.now()),
-        fact,
-    )
-    .await?;
+    let after = store::read(&tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?)?;
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -454,16 +385,10 @@ pub async fn close(platform: &Platform, actor: &Actor, account: AccountId) -> Re
 
 async fn require_at_rest_in(tx: &Tx<'_>, account: &Account) -> Result<()> {
     if account.balance != Money::ZERO {
-        let Account {
-            balance, currency, ..
-        } = *account;
+        let Account { balance, currency, .. } = *account;
         return Err(Refusal::AccountNotEmpty { balance, currency }.into());
     }
-    if tx
-        .get(store::HAS_PENDING, &[&account.id.0])
-        .await?
-        .try_get(0)?
-    {
+    if tx.get(store::HAS_PENDING, &[&account.id.0]).await?.try_get(0)? {
         return Err(Refusal::AccountHasPending.into());
     }
     Ok(())

@@ -97,9 +97,7 @@ pub(super) fn read(row: &Row) -> Result<Account> {
     Ok(Account {
         id: AccountId(row.try_get("id")?),
         user_id: UserId(row.try_get("user_id")?),
-        number: row
-            .try_get::<_, String>("account_number")
-            .map(ledger::AccountNumber::stored)?,
+        number: row.try_get::<_, String>("account_number").map(ledger::AccountNumber::stored)?,
         account_type: word(row, "account_type")?,
         currency: word(row, "currency")?,
         balance,
@@ -116,9 +114,7 @@ pub(super) fn read_summary(row: &Row) -> Result<Summary> {
     Ok(Summary {
         id: AccountId(row.try_get("id")?),
         user_id: UserId(row.try_get("user_id")?),
-        number: row
-            .try_get::<_, String>("account_number")
-            .map(ledger::AccountNumber::stored)?,
+        number: row.try_get::<_, String>("account_number").map(ledger::AccountNumber::stored)?,
         account_type: word(row, "account_type")?,
         balance,
         available_balance,

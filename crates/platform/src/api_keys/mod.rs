@@ -34,10 +34,7 @@ bounded_text! {
 
 /// A key, without the secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented table, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented table, by their names")]
 pub struct ApiKey {
     pub id: Uuid,
     pub name: String,
@@ -126,17 +123,8 @@ pub async fn issue(
     if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
         return Ok(earlier);
     }
-    if tx
-        .get(store::COUNT, &[&actor.user_id.0])
-        .await?
-        .try_get::<_, i64>(0)?
-        >= MOST
-    {
-        return Err(Error::invalid(
-            "name",
-            "too_many",
-            "you have 100 keys: revoke one first",
-        ));
+    if tx.get(store::COUNT, &[&actor.user_id.0]).await?.try_get::<_, i64>(0)? >= MOST {
+        return Err(Error::invalid("name", "too_many", "you have 100 keys: revoke one first"));
     }
     let secret = secret::make(platform.settings().environment)?;
     let params: [Param<'_>; 9] = [
@@ -154,24 +142,13 @@ pub async fn issue(
     let fact = Fact::ApiKeyCreated {
         key: issued.id,
         name: issued.name.clone(),
-        permissions: new
-            .permissions
-            .iter()
-            .map(|permission| permission.as_str())
-            .collect(),
+        permissions: new.permissions.iter().map(|permission| permission.as_str()).collect(),
     };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
-    let value = IssuedKey {
-        key: issued,
-        secret: Some(secret),
-    };
+    let value = IssuedKey { key: issued, secret: Some(secret) };
     idempotency::finish_in(&tx, actor, key.as_ref(), &value).await?;
     tx.commit().await?;
-    Ok(Outcome {
-        value,
-        at,
-        replayed: false,
-    })
+    Ok(Outcome { value, at, replayed: false })
 }
 
 /// The caller's keys, newest first.
@@ -250,14 +227,9 @@ pub async fn authenticate(platform: &Platform, origin: Origin, key: &str) -> Res
     if !secret::is_well_formed(key) {
         return Err(invalid());
     }
-    let (hash, now) = (
-        secret::hash(key, &platform.settings().api_key_salt)?,
-        platform.now(),
-    );
+    let (hash, now) = (secret::hash(key, &platform.settings().api_key_salt)?, platform.now());
     let connection = platform.connection().await?;
-    let row = connection
-        .find(store::AUTHENTICATE, &[&hash, &Utc(now)])
-        .await?;
+    let row = connection.find(store::AUTHENTICATE, &[&hash, &Utc(now)]).await?;
     let row = row.ok_or_else(invalid)?;
     if !row.try_get::<_, bool>("usable")? {
         return Err(invalid());
@@ -299,18 +271,14 @@ fn check_grant(
 
 fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<()> {
     match expires_at {
-        Some(expires) if expires <= now => Err(Error::invalid(
-            "expiresAt",
-            "in_the_past",
-            "must lie in the future",
-        )),
+        Some(expires) if expires <= now => {
+            Err(Error::invalid("expiresAt", "in_the_past", "must lie in the future"))
+        }
         _ => Ok(()),
     }
 }
 
 fn stored(permissions: &BTreeSet<Permission>) -> Value {
-    let granted = permissions
-        .iter()
-        .map(|p| (p.as_str().to_owned(), Value::Bool(true)));
+    let granted = permissions.iter().map(|p| (p.as_str().to_owned(), Value::Bool(true)));
     Value::Object(granted.collect::<Map<_, _>>())
 }

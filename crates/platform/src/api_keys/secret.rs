@@ -39,9 +39,7 @@ pub(super) fn make(environment: Environment) -> Result<String> {
 
 /// Whether the text can be a key at all.
 pub(super) fn is_well_formed(key: &str) -> bool {
-    let known = ["wsk_live_", "wsk_dev_"]
-        .iter()
-        .find_map(|prefix| key.strip_prefix(prefix));
+    let known = ["wsk_live_", "wsk_dev_"].iter().find_map(|prefix| key.strip_prefix(prefix));
     let shaped = known.is_some_and(|rest| {
         rest.len() == RANDOM_LETTERS + CHECK_LETTERS
             && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -56,15 +54,11 @@ pub(super) fn is_well_formed(key: &str) -> bool {
 pub(super) fn hash(key: &str, salt: &Secret) -> Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(salt.expose()).map_err(Error::internal)?;
     mac.update(key.as_bytes());
-    Ok(mac
-        .finalize()
-        .into_bytes()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+    Ok(mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }
 
 /// What a list may show: the beginning and the end.

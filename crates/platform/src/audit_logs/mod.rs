@@ -18,10 +18,7 @@ use uuid::Uuid;
 
 /// One line of the trail.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented table, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented table, by their names")]
 pub struct AuditLog {
     pub id: Uuid,
     pub user_id: Option<UserId>,
@@ -65,29 +62,19 @@ pub async fn list(
     let connection = platform.connection().await?;
     let user = filter.user.map(|user| user.0);
     let (from, to) = (filter.from.map(Utc), filter.to.map(Utc));
-    let wanted: [Param<'_>; 6] = [
-        &user,
-        &filter.action,
-        &filter.resource_type,
-        &filter.resource_id,
-        &from,
-        &to,
-    ];
+    let wanted: [Param<'_>; 6] =
+        [&user, &filter.action, &filter.resource_type, &filter.resource_id, &from, &to];
     let (at, id) = page.after();
     let (fetch, offset) = (page.fetch(), page.offset());
     let place: [Param<'_>; 4] = [&at, &id, &fetch, &offset];
-    let rows = connection
-        .query(store::LIST, &[&wanted[..], &place[..]].concat())
-        .await?;
+    let rows = connection.query(store::LIST, &[&wanted[..], &place[..]].concat()).await?;
     let lines = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
         true => connection.find(store::COUNT, &wanted).await?,
         false => None,
     };
     let total = total.map(|row| row.try_get(0)).transpose()?;
-    Ok(Listing::cut(lines, total, page, |line| {
-        Cursor::new(line.created_at, line.id)
-    }))
+    Ok(Listing::cut(lines, total, page, |line| Cursor::new(line.created_at, line.id)))
 }
 
 fn read(row: &Row) -> Result<AuditLog> {

@@ -32,11 +32,7 @@ pub struct By<'a> {
 impl<'a> By<'a> {
     /// An actor, now.
     pub(crate) fn actor(actor: &'a Actor, at: Timestamp) -> Self {
-        Self {
-            user: Some(actor.user_id),
-            origin: &actor.origin,
-            at,
-        }
+        Self { user: Some(actor.user_id), origin: &actor.origin, at }
     }
 }
 
@@ -63,26 +59,19 @@ pub(crate) async fn record_in(tx: &Tx<'_>, id: Uuid, by: By<'_>, fact: Fact) -> 
 pub(crate) async fn record_all_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
     let lines: Vec<AuditLine> = facts.iter().map(|(_, _, fact)| fact.audit()).collect();
     let ids: Vec<Uuid> = facts.iter().map(|(id, ..)| *id).collect();
-    let users: Vec<Option<Uuid>> = facts
-        .iter()
-        .map(|(_, by, _)| by.user.map(|user| user.0))
-        .collect();
+    let users: Vec<Option<Uuid>> =
+        facts.iter().map(|(_, by, _)| by.user.map(|user| user.0)).collect();
     let actions: Vec<&str> = lines.iter().map(|line| line.action).collect();
     let types: Vec<&str> = lines.iter().map(|line| line.resource_type).collect();
     let resources: Vec<Option<Uuid>> = lines.iter().map(|line| line.resource_id).collect();
-    let addresses: Vec<Option<String>> = facts
-        .iter()
-        .map(|(_, by, _)| by.origin.ip.map(|ip| ip.to_string()))
-        .collect();
-    let agents: Vec<Option<&str>> = facts
-        .iter()
-        .map(|(_, by, _)| by.origin.user_agent.as_deref())
-        .collect();
+    let addresses: Vec<Option<String>> =
+        facts.iter().map(|(_, by, _)| by.origin.ip.map(|ip| ip.to_string())).collect();
+    let agents: Vec<Option<&str>> =
+        facts.iter().map(|(_, by, _)| by.origin.user_agent.as_deref()).collect();
     let details: Vec<&Value> = lines.iter().map(|line| &line.details).collect();
     let times: Vec<Utc> = facts.iter().map(|(_, by, _)| Utc(by.at)).collect();
-    let params: [Param<'_>; 9] = [
-        &ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times,
-    ];
+    let params: [Param<'_>; 9] =
+        [&ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times];
     tx.execute(INSERT_AUDIT, &params).await?;
     record_events_in(tx, facts).await
 }
@@ -100,10 +89,6 @@ async fn record_events_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result
     let resources: Vec<Uuid> = events.iter().map(|(event, _)| event.resource).collect();
     let payloads: Vec<&Value> = events.iter().map(|(event, _)| &event.payload).collect();
     let times: Vec<Utc> = events.iter().map(|(_, at)| *at).collect();
-    tx.execute(
-        INSERT_EVENTS,
-        &[&types, &users, &resources, &payloads, &times],
-    )
-    .await?;
+    tx.execute(INSERT_EVENTS, &[&types, &users, &resources, &payloads, &times]).await?;
     Ok(())
 }

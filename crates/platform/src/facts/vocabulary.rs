@@ -38,12 +38,7 @@ impl Movement {
     }
 
     fn event(&self, event_type: &'static str) -> Event {
-        Event {
-            event_type,
-            user: self.owner,
-            resource: self.id.0,
-            payload: self.payload(),
-        }
+        Event { event_type, user: self.owner, resource: self.id.0, payload: self.payload() }
     }
 
     fn details(&self) -> Value {
@@ -57,10 +52,7 @@ impl Movement {
 /// What can happen. Closed: an arm says its audit line, and its events if the
 /// world may know.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "an arm is its own sentence; audit() and events() spell it out"
-)]
+#[expect(missing_docs, reason = "an arm is its own sentence; audit() and events() spell it out")]
 pub enum Fact {
     UserRegistered {
         user: UserId,
@@ -183,12 +175,7 @@ impl Fact {
     /// Its one line in the audit trail.
     pub fn audit(&self) -> AuditLine {
         let (resource_type, resource_id) = self.resource();
-        AuditLine {
-            action: self.action(),
-            resource_type,
-            resource_id,
-            details: self.details(),
-        }
+        AuditLine { action: self.action(), resource_type, resource_id, details: self.details() }
     }
 
     fn action(&self) -> &'static str {
@@ -256,25 +243,16 @@ impl Fact {
             | Self::ApiKeyUpdated { fields, .. }
             | Self::TransactionUpdated { fields, .. } => json!({ "fields": fields }),
             Self::UserChanged { role, status, .. } => json!({ "role": role, "status": status }),
-            Self::ApiKeyCreated {
-                name, permissions, ..
-            } => {
+            Self::ApiKeyCreated { name, permissions, .. } => {
                 json!({ "name": name, "permissions": permissions })
             }
-            Self::AccountCreated {
-                number,
-                account_type,
-                currency,
-                ..
-            } => json!({
+            Self::AccountCreated { number, account_type, currency, .. } => json!({
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
             Self::AccountUpdated { status, .. } => json!({ "status": status }),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. } => movement.details(),
-            Self::TransactionFailed {
-                movement, reason, ..
-            } => {
+            Self::TransactionFailed { movement, reason, .. } => {
                 let mut details = movement.details();
                 details["reason"] = json!(reason);
                 details
@@ -287,35 +265,20 @@ impl Fact {
     pub fn events(&self) -> Vec<Event> {
         match self {
             Self::ProfileUpdated { user, fields } => {
-                vec![event(
-                    "user.updated",
-                    *user,
-                    user.0,
-                    json!({ "id": user, "fields": fields }),
-                )]
+                vec![event("user.updated", *user, user.0, json!({ "id": user, "fields": fields }))]
             }
             Self::UserChanged { user, role, status } => {
                 let payload = json!({ "id": user, "role": role, "status": status });
                 vec![event("user.updated", *user, user.0, payload)]
             }
-            Self::AccountCreated {
-                account,
-                owner,
-                number,
-                account_type,
-                currency,
-            } => {
+            Self::AccountCreated { account, owner, number, account_type, currency } => {
                 let payload = json!({
                     "id": account, "userId": owner, "accountNumber": number,
                     "accountType": account_type, "currency": currency,
                 });
                 vec![event("account.created", *owner, account.0, payload)]
             }
-            Self::AccountUpdated {
-                account,
-                owner,
-                status,
-            } => {
+            Self::AccountUpdated { account, owner, status } => {
                 let payload = json!({ "id": account, "userId": owner, "status": status });
                 vec![event("account.updated", *owner, account.0, payload)]
             }
@@ -333,27 +296,18 @@ impl Fact {
             Self::TransactionCompleted { movement, paired } => {
                 both("transaction.completed", movement, paired.as_ref())
             }
-            Self::TransactionFailed {
-                movement, paired, ..
-            } => both("transaction.failed", movement, paired.as_ref()),
+            Self::TransactionFailed { movement, paired, .. } => {
+                both("transaction.failed", movement, paired.as_ref())
+            }
             _ => Vec::new(),
         }
     }
 }
 
 fn event(event_type: &'static str, user: UserId, resource: Uuid, payload: Value) -> Event {
-    Event {
-        event_type,
-        user,
-        resource,
-        payload,
-    }
+    Event { event_type, user, resource, payload }
 }
 
 fn both(event_type: &'static str, movement: &Movement, paired: Option<&Movement>) -> Vec<Event> {
-    [Some(movement), paired]
-        .into_iter()
-        .flatten()
-        .map(|leg| leg.event(event_type))
-        .collect()
+    [Some(movement), paired].into_iter().flatten().map(|leg| leg.event(event_type)).collect()
 }

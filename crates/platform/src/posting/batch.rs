@@ -39,21 +39,14 @@ pub(super) async fn post_in(tx: &Tx<'_>, orders: &[Order], at: Timestamp) -> Res
             Some(earlier.clone().replay(key))
         })
         .collect();
-    let fresh: Vec<usize> = (0..orders.len())
-        .filter(|place| answers[*place].is_none())
-        .collect();
-    batch
-        .lock_in(tx, fresh.iter().map(|place| &orders[*place]))
-        .await?;
+    let fresh: Vec<usize> = (0..orders.len()).filter(|place| answers[*place].is_none()).collect();
+    batch.lock_in(tx, fresh.iter().map(|place| &orders[*place])).await?;
 
     let mut first_use: HashMap<(UserId, &str), usize> = HashMap::new();
     let mut repeats = Vec::new();
     for place in fresh {
         let order = &orders[place];
-        let name = order
-            .key
-            .as_ref()
-            .map(|key| (order.actor.user_id, key.key.as_str()));
+        let name = order.key.as_ref().map(|key| (order.actor.user_id, key.key.as_str()));
         if let Some(first) = name.and_then(|name| first_use.get(&name).copied()) {
             repeats.push((place, first));
             continue;
@@ -79,18 +72,11 @@ fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answe
         return Err(Error::KeyReused);
     }
     match answer {
-        Ok(outcome) => Ok(Outcome {
-            value: outcome.value.clone(),
-            at,
-            replayed: true,
-        }),
+        Ok(outcome) => Ok(Outcome { value: outcome.value.clone(), at, replayed: true }),
         Err(Error::Refused { refusal, .. }) => {
             let request_id = first.actor.origin.request_id.clone();
             let original = Some(Original { at, request_id });
-            Err(Error::Refused {
-                refusal: refusal.clone(),
-                original,
-            })
+            Err(Error::Refused { refusal: refusal.clone(), original })
         }
         Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
         Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),
@@ -114,9 +100,7 @@ async fn find_keys_in<'o>(
     let mut known = HashMap::new();
     for row in tx.query(store::FIND_KEYS, &[&users, &keys]).await? {
         let earlier = Earlier::read(&row)?;
-        let name = asked
-            .iter()
-            .find(|(user, key)| *user == earlier.user && key.key == earlier.key);
+        let name = asked.iter().find(|(user, key)| *user == earlier.user && key.key == earlier.key);
         known.extend(name.map(|(user, key)| ((*user, key.key.as_str()), earlier)));
     }
     Ok(known)
@@ -197,19 +181,12 @@ impl<'o> Batch<'o> {
             Action::Create(new) => new.id,
             Action::Complete(id) | Action::Cancel(id) => *id,
         };
-        self.touched
-            .extend(decision.legs.iter().map(|leg| leg.account));
+        self.touched.extend(decision.legs.iter().map(|leg| leg.account));
         self.entries.extend(decision.entry);
         self.note(order, &transactions, decision.created)?;
-        let value = transactions
-            .into_iter()
-            .find(|transaction| transaction.id == named);
+        let value = transactions.into_iter().find(|transaction| transaction.id == named);
         let value = value.ok_or_else(lost)?;
-        Ok(Ok(Outcome {
-            value,
-            at: self.at,
-            replayed: false,
-        }))
+        Ok(Ok(Outcome { value, at: self.at, replayed: false }))
     }
 
     fn create(&mut self, order: &Order, decision: &Decision) -> Result<Vec<Transaction>> {
@@ -247,15 +224,12 @@ impl<'o> Batch<'o> {
         let paired = movements.next().transpose()?;
         let fact = match (created, movement.status) {
             (true, _) => Fact::TransactionCreated { movement, paired },
-            (false, Status::Failed) => Fact::TransactionFailed {
-                movement,
-                paired,
-                reason: CANCELLED,
-            },
+            (false, Status::Failed) => {
+                Fact::TransactionFailed { movement, paired, reason: CANCELLED }
+            }
             (false, _) => Fact::TransactionCompleted { movement, paired },
         };
-        self.facts
-            .push((order.audit_id, By::actor(&order.actor, self.at), fact));
+        self.facts.push((order.audit_id, By::actor(&order.actor, self.at), fact));
         Ok(())
     }
 
@@ -277,10 +251,7 @@ impl<'o> Batch<'o> {
     async fn write_in(&self, tx: &Tx<'_>) -> Result<Updates> {
         rows::insert_transactions_in(tx, &self.new, self.at).await?;
         let updated = rows::end_transactions_in(tx, &self.ended, self.at).await?;
-        let touched = self
-            .book
-            .accounts()
-            .filter(|account| self.touched.contains(&account.id));
+        let touched = self.book.accounts().filter(|account| self.touched.contains(&account.id));
         rows::update_accounts_in(tx, &touched.collect::<Vec<_>>()).await?;
         rows::insert_entries_in(tx, &self.entries, self.at).await?;
         if !self.facts.is_empty() {
@@ -299,11 +270,7 @@ fn new_transaction(order: &Order, leg: &Leg, reference: &Reference, at: Timestam
         amount: leg.amount,
         currency: leg.currency,
         status: leg.status,
-        description: order
-            .words
-            .description
-            .as_ref()
-            .map(|text| text.as_str().to_owned()),
+        description: order.words.description.as_ref().map(|text| text.as_str().to_owned()),
         reference_number: Some(reference.to_string()),
         metadata: order.words.metadata.clone(),
         counterparty_account_id: leg.pair.map(|pair| pair.account),
@@ -316,20 +283,13 @@ fn new_transaction(order: &Order, leg: &Leg, reference: &Reference, at: Timestam
 }
 
 fn leg_of(transaction: &Transaction) -> Leg {
-    let pair = transaction
-        .paired_transaction_id
-        .zip(transaction.counterparty_account_id);
+    let pair = transaction.paired_transaction_id.zip(transaction.counterparty_account_id);
     Leg {
         id: transaction.id,
         account: transaction.account_id,
-        pair: pair.map(|(transaction, account)| Pair {
-            transaction,
-            account,
-        }),
+        pair: pair.map(|(transaction, account)| Pair { transaction, account }),
         kind: transaction.kind,
-        direction: transaction
-            .direction
-            .unwrap_or(transaction.kind.direction()),
+        direction: transaction.direction.unwrap_or(transaction.kind.direction()),
         amount: transaction.amount,
         currency: transaction.currency,
         status: transaction.status,

@@ -75,26 +75,20 @@ impl Queue {
         let closing = Arc::new(Notify::new());
         let writer = Writer { pool, clock };
         let task = tokio::spawn(writer.run(waiting, Arc::clone(&closing)));
-        Self {
-            jobs,
-            closing,
-            writer: Mutex::new(Some(task)),
-        }
+        Self { jobs, closing, writer: Mutex::new(Some(task)) }
     }
 
     /// Posts one order; returns when its outcome is durable.
     pub(crate) async fn post(&self, order: Order) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.jobs
-            .try_send((order, reply))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Unavailable {
-                    what: "Posting",
-                    retry_after: Duration::from_secs(1),
-                    cause: "the posting queue is full".to_owned(),
-                },
-                mpsc::error::TrySendError::Closed(_) => Error::shutting_down(),
-            })?;
+        self.jobs.try_send((order, reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::Unavailable {
+                what: "Posting",
+                retry_after: Duration::from_secs(1),
+                cause: "the posting queue is full".to_owned(),
+            },
+            mpsc::error::TrySendError::Closed(_) => Error::shutting_down(),
+        })?;
         answer.await.map_err(|_| Error::shutting_down())?
     }
 
@@ -201,20 +195,13 @@ impl Writer {
         };
         tokio::time::timeout(SETTLE_PATIENCE, asking)
             .await
-            .unwrap_or_else(|_| {
-                Err(Error::OutcomeUnknown {
-                    cause: error.to_string(),
-                })
-            })
+            .unwrap_or_else(|_| Err(Error::OutcomeUnknown { cause: error.to_string() }))
     }
 
     async fn status_of(&self, xid: &str) -> Result<String> {
         let connection = Connection::lend(&self.pool).await?;
         let row = connection.find(store::XID_STATUS, &[&xid]).await?;
-        let status = row
-            .map(|row| row.try_get::<_, Option<String>>(0))
-            .transpose()?
-            .flatten();
+        let status = row.map(|row| row.try_get::<_, Option<String>>(0)).transpose()?.flatten();
         Ok(status.unwrap_or_default())
     }
 }
@@ -222,18 +209,10 @@ impl Writer {
 /// The same bad news for every order of a batch.
 fn again(error: &Error) -> Error {
     match error {
-        Error::Unavailable {
-            what,
-            retry_after,
-            cause,
-        } => Error::Unavailable {
-            what,
-            retry_after: *retry_after,
-            cause: cause.clone(),
-        },
-        Error::OutcomeUnknown { cause } => Error::OutcomeUnknown {
-            cause: cause.clone(),
-        },
+        Error::Unavailable { what, retry_after, cause } => {
+            Error::Unavailable { what, retry_after: *retry_after, cause: cause.clone() }
+        }
+        Error::OutcomeUnknown { cause } => Error::OutcomeUnknown { cause: cause.clone() },
         other => Error::internal(other.to_string()),
     }
 }

@@ -30,24 +30,17 @@ pub(super) async fn insert_transactions_in(
     let ids: Vec<Uuid> = new.iter().map(|t| t.id.0).collect();
     let accounts: Vec<Uuid> = new.iter().map(|t| t.account_id.0).collect();
     let kinds: Vec<&str> = new.iter().map(|t| t.kind.as_str()).collect();
-    let ways: Vec<Option<&str>> = new
-        .iter()
-        .map(|t| t.direction.map(Direction::as_str))
-        .collect();
+    let ways: Vec<Option<&str>> = new.iter().map(|t| t.direction.map(Direction::as_str)).collect();
     let amounts: Vec<Numeric> = new.iter().map(|t| t.amount.into()).collect();
     let currencies: Vec<&str> = new.iter().map(|t| t.currency.code()).collect();
     let states: Vec<&str> = new.iter().map(|t| t.status.as_str()).collect();
     let texts: Vec<Option<&str>> = new.iter().map(|t| t.description.as_deref()).collect();
     let references: Vec<Option<&str>> = new.iter().map(|t| t.reference_number.as_deref()).collect();
     let metadata: Vec<&str> = new.iter().map(|t| t.metadata.as_str()).collect();
-    let others: Vec<Option<Uuid>> = new
-        .iter()
-        .map(|t| t.counterparty_account_id.map(|id| id.0))
-        .collect();
-    let pairs: Vec<Option<Uuid>> = new
-        .iter()
-        .map(|t| t.paired_transaction_id.map(|id| id.0))
-        .collect();
+    let others: Vec<Option<Uuid>> =
+        new.iter().map(|t| t.counterparty_account_id.map(|id| id.0)).collect();
+    let pairs: Vec<Option<Uuid>> =
+        new.iter().map(|t| t.paired_transaction_id.map(|id| id.0)).collect();
     let params: [Param<'_>; 13] = [
         &ids,
         &accounts,
@@ -73,20 +66,10 @@ pub(super) async fn update_accounts_in(tx: &Tx<'_>, left: &[&Account]) -> Result
         return Ok(());
     }
     let ids: Vec<Uuid> = left.iter().map(|account| account.id.0).collect();
-    let balances: Vec<Numeric> = left
-        .iter()
-        .map(|account| Numeric(account.balance))
-        .collect();
-    let available: Vec<Numeric> = left
-        .iter()
-        .map(|account| Numeric(account.available))
-        .collect();
+    let balances: Vec<Numeric> = left.iter().map(|account| Numeric(account.balance)).collect();
+    let available: Vec<Numeric> = left.iter().map(|account| Numeric(account.available)).collect();
     let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-    tx.execute(
-        store::UPDATE_ACCOUNTS,
-        &[&ids, &balances, &available, &counts],
-    )
-    .await?;
+    tx.execute(store::UPDATE_ACCOUNTS, &[&ids, &balances, &available, &counts]).await?;
     Ok(())
 }
 
@@ -130,12 +113,7 @@ pub(super) async fn end_transactions_in(
     let ids: Vec<Uuid> = ended.iter().map(|(id, ..)| id.0).collect();
     let states: Vec<&str> = ended.iter().map(|(_, state, _)| state.as_str()).collect();
     let reasons: Vec<Option<&str>> = ended.iter().map(|(.., reason)| *reason).collect();
-    let rows = tx
-        .query(
-            store::END_TRANSACTIONS,
-            &[&ids, &states, &reasons, &Utc(at)],
-        )
-        .await?;
+    let rows = tx.query(store::END_TRANSACTIONS, &[&ids, &states, &reasons, &Utc(at)]).await?;
     rows.iter()
         .map(|row| Ok((TransactionId(row.try_get("id")?), time(row, "updated_at")?)))
         .collect()
@@ -156,10 +134,7 @@ pub(super) async fn insert_keys_in(
         let Some(key) = &order.key else { continue };
         let outcome = match answer {
             Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
-            Err(Error::Refused {
-                refusal,
-                original: None,
-            }) => Recorded::Refused(refusal.clone()),
+            Err(Error::Refused { refusal, original: None }) => Recorded::Refused(refusal.clone()),
             _ => continue,
         };
         if repeats.iter().any(|(repeat, _)| *repeat == place) {

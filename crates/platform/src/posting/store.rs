@@ -30,7 +30,7 @@ statements! {
              created_at, updated_at, completed_at)
         SELECT id, account_id, transaction_type, direction, amount, currency, status, description,
                reference_number, metadata::jsonb, counterparty_account_id, paired_transaction_id,
-               $13, $13, CASE WHEN status = 'completed' THEN $13 END
+               $13::timestamp, $13, CASE WHEN status = 'completed' THEN $13 END
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[],
                       $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::uuid[])
                AS t (id, account_id, transaction_type, direction, amount, currency, status, description,

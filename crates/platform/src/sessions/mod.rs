@@ -66,14 +66,7 @@ pub(crate) async fn open_in(
     let address = origin.ip.map(|ip| ip.to_string());
     tx.execute(
         store::INSERT,
-        &[
-            &id,
-            &holder.user.0,
-            &address,
-            &origin.user_agent,
-            &Utc(now),
-            &Utc(expires),
-        ],
+        &[&id, &holder.user.0, &address, &origin.user_agent, &Utc(now), &Utc(expires)],
     )
     .await?;
     Ok((id, tokens(platform, &holder, id, 0)?))
@@ -112,11 +105,7 @@ pub(crate) fn tokens(
 /// What became of a refresh token.
 pub(crate) enum Rotation {
     /// It was the newest: the session lives on in the next generation.
-    Next {
-        user: UserId,
-        session: Uuid,
-        generation: i32,
-    },
+    Next { user: UserId, session: Uuid, generation: i32 },
     /// It had been used before: the session has been ended.
     Replayed { user: UserId, session: Uuid },
 }
@@ -127,10 +116,7 @@ pub(crate) async fn rotate_in(tx: &Tx<'_>, platform: &Platform, token: &str) -> 
     let claims: Refresh = token::verify(&settings.jwt_secret, token, now)?;
     let expires = later(now, settings.refresh_ttl)?;
     let rotated = tx
-        .find(
-            store::ROTATE,
-            &[&claims.sid, &claims.generation, &Utc(now), &Utc(expires)],
-        )
+        .find(store::ROTATE, &[&claims.sid, &claims.generation, &Utc(now), &Utc(expires)])
         .await?;
     if let Some(row) = rotated {
         return Ok(Rotation::Next {
@@ -140,20 +126,13 @@ pub(crate) async fn rotate_in(tx: &Tx<'_>, platform: &Platform, token: &str) -> 
         });
     }
     let ended = || Error::Unauthenticated(Unauthenticated::EndedSession);
-    let row = tx
-        .find(store::FIND, &[&claims.sid, &Utc(now)])
-        .await?
-        .ok_or_else(ended)?;
+    let row = tx.find(store::FIND, &[&claims.sid, &Utc(now)]).await?.ok_or_else(ended)?;
     if !row.try_get::<_, bool>("live")? {
         return Err(ended());
     }
     let user = UserId(row.try_get("user_id")?);
-    tx.execute(store::END, &[&claims.sid, &user.0, &Utc(now)])
-        .await?;
-    Ok(Rotation::Replayed {
-        user,
-        session: claims.sid,
-    })
+    tx.execute(store::END, &[&claims.sid, &user.0, &Utc(now)]).await?;
+    Ok(Rotation::Replayed { user, session: claims.sid })
 }
 
 /// Who an access token stands for, at this moment.
@@ -164,9 +143,7 @@ pub async fn authenticate(platform: &Platform, origin: Origin, token: &str) -> R
     let now = platform.now();
     let claims: Access = token::verify(&platform.settings().jwt_secret, token, now)?;
     let connection = platform.connection().await?;
-    let row = connection
-        .find(store::AUTHENTICATE, &[&claims.sid, &Utc(now)])
-        .await?;
+    let row = connection.find(store::AUTHENTICATE, &[&claims.sid, &Utc(now)]).await?;
     let row = row.ok_or(Error::Unauthenticated(Unauthenticated::EndedSession))?;
     if row.try_get::<_, &str>("status")? != "active" {
         return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
@@ -186,9 +163,7 @@ pub async fn authenticate(platform: &Platform, origin: Origin, token: &str) -> R
 pub async fn list(platform: &Platform, actor: &Actor) -> Result<Vec<Session>> {
     let current = actor.require_session()?;
     let connection = platform.connection().await?;
-    let rows = connection
-        .query(store::LIST, &[&actor.user_id.0, &Utc(platform.now())])
-        .await?;
+    let rows = connection.query(store::LIST, &[&actor.user_id.0, &Utc(platform.now())]).await?;
     rows.iter()
         .map(|row| {
             let id = row.try_get("id")?;
@@ -227,11 +202,7 @@ async fn finish(platform: &Platform, actor: &Actor, session: Uuid, fact: Fact) -
     let now = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    if tx
-        .execute(store::END, &[&session, &actor.user_id.0, &Utc(now)])
-        .await?
-        == 0
-    {
+    if tx.execute(store::END, &[&session, &actor.user_id.0, &Utc(now)]).await? == 0 {
         return Err(Error::NotFound(Resource::Session));
     }
     facts::record_in(&tx, platform.new_id(), By::actor(actor, now), fact).await?;
@@ -245,8 +216,7 @@ pub(crate) async fn end_all_in(
     except: Option<Uuid>,
     now: Timestamp,
 ) -> Result<()> {
-    tx.execute(store::END_ALL, &[&user.0, &Utc(now), &except])
-        .await?;
+    tx.execute(store::END_ALL, &[&user.0, &Utc(now), &except]).await?;
     Ok(())
 }
 

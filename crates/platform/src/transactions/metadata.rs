@@ -44,9 +44,7 @@ impl Metadata {
 
     /// What the database holds.
     pub(crate) fn stored(text: &str) -> Result<Self> {
-        RawValue::from_string(text.to_owned())
-            .map(Self)
-            .map_err(Error::internal)
+        RawValue::from_string(text.to_owned()).map(Self).map_err(Error::internal)
     }
 
     /// The text of the object.
@@ -94,9 +92,7 @@ fn has_extreme_exponent(text: &str) -> bool {
             '"' => in_string = !in_string,
             'e' | 'E' if !in_string => {
                 let digits = text[at + 1..].trim_start_matches(['+', '-']);
-                let end = digits
-                    .find(|c: char| !c.is_ascii_digit())
-                    .unwrap_or(digits.len());
+                let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
                 // `true` and `false` have an e with no digits behind it.
                 return end > 0 && digits[..end].parse().is_ok_and(|e: i32| e > MAX_EXPONENT)
                     || end > 9;

@@ -29,10 +29,7 @@ bounded_text! {
 
 /// A transaction as its account's owner sees it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented table, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented table, by their names")]
 pub struct Transaction {
     pub id: TransactionId,
     pub account_id: AccountId,
@@ -68,9 +65,7 @@ pub async fn get(
     actor.require(Permission::ReadTransactions)?;
     let scope = actor.scope().map(|user| user.0);
     let connection = platform.connection().await?;
-    let row = connection
-        .find(store::FIND, &[&transaction.0, &scope])
-        .await?;
+    let row = connection.find(store::FIND, &[&transaction.0, &scope]).await?;
     store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)
 }
 
@@ -86,20 +81,15 @@ pub async fn annotate(
     metadata: Option<Metadata>,
 ) -> Result<Transaction> {
     actor.require(Permission::WriteTransactions)?;
-    let changes = [
-        description.is_some().then_some("description"),
-        metadata.is_some().then_some("metadata"),
-    ];
+    let changes =
+        [description.is_some().then_some("description"), metadata.is_some().then_some("metadata")];
     let fields: Vec<&str> = changes.into_iter().flatten().collect();
     if fields.is_empty() {
         return get(platform, actor, transaction).await;
     }
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    let text = description
-        .as_ref()
-        .and_then(Option::as_ref)
-        .map(Description::as_str);
+    let text = description.as_ref().and_then(Option::as_ref).map(Description::as_str);
     let params: [Param<'_>; 5] = [
         &transaction.0,
         &actor.scope().map(|user| user.0),
@@ -109,17 +99,8 @@ pub async fn annotate(
     ];
     let row = tx.find(store::ANNOTATE, &params).await?;
     let after = store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)?;
-    let fact = Fact::TransactionUpdated {
-        transaction,
-        fields,
-    };
-    facts::record_in(
-        &tx,
-        platform.new_id(),
-        By::actor(actor, platform.now()),
-        fact,
-    )
-    .await?;
+    let fact = Fact::TransactionUpdated { transaction, fields };
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -164,27 +145,18 @@ pub async fn list(
         accounts::require_visible(&connection, actor, account).await?;
     }
     // Once an account is known to be visible, its owner need not be looked up again.
-    let scope = actor
-        .scope()
-        .filter(|_| filter.account.is_none())
-        .map(|user| user.0);
+    let scope = actor.scope().filter(|_| filter.account.is_none()).map(|user| user.0);
     let account = filter.account.map(|account| account.0);
-    let (status, kind) = (
-        filter.status.map(Status::as_str),
-        filter.kind.map(Kind::as_str),
-    );
+    let (status, kind) = (filter.status.map(Status::as_str), filter.kind.map(Kind::as_str));
     let (from, to) = (filter.from.map(Utc), filter.to.map(Utc));
     let (min, max) = (filter.min.map(Numeric::from), filter.max.map(Numeric::from));
     let (keys, values): (Vec<String>, Vec<String>) = filter.metadata.into_iter().unzip();
-    let wanted: [Param<'_>; 11] = [
-        &scope, &account, &status, &kind, &from, &to, &min, &max, &filter.q, &keys, &values,
-    ];
+    let wanted: [Param<'_>; 11] =
+        [&scope, &account, &status, &kind, &from, &to, &min, &max, &filter.q, &keys, &values];
     let (at, id) = page.after();
     let (fetch, offset) = (page.fetch(), page.offset());
     let place: [Param<'_>; 4] = [&at, &id, &fetch, &offset];
-    let rows = connection
-        .query(store::LIST, &[&wanted[..], &place[..]].concat())
-        .await?;
+    let rows = connection.query(store::LIST, &[&wanted[..], &place[..]].concat()).await?;
     let transactions = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
         true => connection.find(store::COUNT, &wanted).await?,

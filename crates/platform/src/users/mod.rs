@@ -25,10 +25,7 @@ pub(crate) use store::ALL as STATEMENTS;
 
 /// A user, without anything secret.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "the columns of the documented table, by their names"
-)]
+#[expect(missing_docs, reason = "the columns of the documented table, by their names")]
 pub struct User {
     pub id: UserId,
     pub email: String,
@@ -108,13 +105,8 @@ pub(crate) async fn find_by_email(
     platform: &Platform,
     email: &str,
 ) -> Result<Option<(User, String)>> {
-    let row = platform
-        .connection()
-        .await?
-        .find(store::FIND_BY_EMAIL, &[&email])
-        .await?;
-    row.map(|row| Ok((store::read(&row)?, row.try_get("password_hash")?)))
-        .transpose()
+    let row = platform.connection().await?.find(store::FIND_BY_EMAIL, &[&email]).await?;
+    row.map(|row| Ok((store::read(&row)?, row.try_get("password_hash")?))).transpose()
 }
 
 /// Notes a login, and a renewed hash with it.
@@ -124,10 +116,7 @@ pub(crate) async fn touch_login_in(
     at: Timestamp,
     renewed_hash: Option<&str>,
 ) -> Result<User> {
-    store::read(
-        &tx.get(store::TOUCH_LOGIN, &[&user.0, &Utc(at), &renewed_hash])
-            .await?,
-    )
+    store::read(&tx.get(store::TOUCH_LOGIN, &[&user.0, &Utc(at), &renewed_hash]).await?)
 }
 
 /// One user, locked until the caller's transaction ends.
@@ -146,11 +135,7 @@ pub async fn profile(platform: &Platform, actor: &Actor) -> Result<User> {
 }
 
 async fn find(platform: &Platform, user: UserId) -> Result<User> {
-    let row = platform
-        .connection()
-        .await?
-        .find(store::FIND, &[&user.0])
-        .await?;
+    let row = platform.connection().await?.find(store::FIND, &[&user.0]).await?;
     store::read(&row.ok_or(Error::NotFound(Resource::User))?)
 }
 
@@ -194,11 +179,7 @@ pub async fn update_profile(
     }
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    let phone = change
-        .phone
-        .as_ref()
-        .and_then(Option::as_ref)
-        .map(Phone::as_str);
+    let phone = change.phone.as_ref().and_then(Option::as_ref).map(Phone::as_str);
     let params: [Param<'_>; 5] = [
         &actor.user_id.0,
         &change.first_name.as_ref().map(Name::as_str),
@@ -207,17 +188,8 @@ pub async fn update_profile(
         &phone,
     ];
     let user = store::read(&tx.get(store::UPDATE_PROFILE, &params).await?)?;
-    let fact = Fact::ProfileUpdated {
-        user: user.id,
-        fields,
-    };
-    facts::record_in(
-        &tx,
-        platform.new_id(),
-        By::actor(actor, platform.now()),
-        fact,
-    )
-    .await?;
+    let fact = Fact::ProfileUpdated { user: user.id, fields };
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(user)
 }
@@ -234,19 +206,11 @@ pub async fn change_password(
 ) -> Result<()> {
     let session = actor.require_session()?;
     let connection = platform.connection().await?;
-    let row = connection
-        .find(store::FIND_HASH, &[&actor.user_id.0])
-        .await?;
+    let row = connection.find(store::FIND_HASH, &[&actor.user_id.0]).await?;
     drop(connection);
-    let old: String = row
-        .ok_or(Error::NotFound(Resource::User))?
-        .try_get("password_hash")?;
+    let old: String = row.ok_or(Error::NotFound(Resource::User))?.try_get("password_hash")?;
     if !password::verify(platform, current, Some(&old)).await? {
-        return Err(Error::invalid(
-            "currentPassword",
-            "incorrect",
-            "is not the current password",
-        ));
+        return Err(Error::invalid("currentPassword", "incorrect", "is not the current password"));
     }
     let hash = password::hash(platform, new).await?;
     let now = platform.now();
@@ -255,18 +219,11 @@ pub async fn change_password(
     let row = tx.get(store::FIND_HASH, &[&actor.user_id.0]).await?;
     // Two changes at once: the second must not undo the first.
     if row.try_get::<_, String>("password_hash")? != old {
-        return Err(Error::invalid(
-            "currentPassword",
-            "incorrect",
-            "is not the current password",
-        ));
+        return Err(Error::invalid("currentPassword", "incorrect", "is not the current password"));
     }
-    tx.execute(store::UPDATE_HASH, &[&actor.user_id.0, &hash])
-        .await?;
+    tx.execute(store::UPDATE_HASH, &[&actor.user_id.0, &hash]).await?;
     sessions::end_all_in(&tx, actor.user_id, Some(session), now).await?;
-    let fact = Fact::PasswordChanged {
-        user: actor.user_id,
-    };
+    let fact = Fact::PasswordChanged { user: actor.user_id };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, now), fact).await?;
     tx.commit().await
 }
@@ -294,34 +251,18 @@ pub async fn list(
 ) -> Result<Listing<User>> {
     actor.require(Permission::AdminUsers)?;
     let connection = platform.connection().await?;
-    let (role, status) = (
-        filter.role.map(Role::as_str),
-        filter.status.map(UserStatus::as_str),
-    );
+    let (role, status) = (filter.role.map(Role::as_str), filter.status.map(UserStatus::as_str));
     let (at, id) = page.after();
-    let params: [Param<'_>; 7] = [
-        &role,
-        &status,
-        &filter.q,
-        &at,
-        &id,
-        &page.fetch(),
-        &page.offset(),
-    ];
+    let params: [Param<'_>; 7] =
+        [&role, &status, &filter.q, &at, &id, &page.fetch(), &page.offset()];
     let rows = connection.query(store::LIST, &params).await?;
     let users = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
-        true => {
-            connection
-                .find(store::COUNT, &[&role, &status, &filter.q])
-                .await?
-        }
+        true => connection.find(store::COUNT, &[&role, &status, &filter.q]).await?,
         false => None,
     };
     let total = total.map(|row| row.try_get(0)).transpose()?;
-    Ok(Listing::cut(users, total, page, |user| {
-        Cursor::new(user.created_at, user.id.0)
-    }))
+    Ok(Listing::cut(users, total, page, |user| Cursor::new(user.created_at, user.id.0)))
 }
 
 /// Any user.
@@ -360,15 +301,9 @@ pub async fn change(
         return Ok(before);
     }
     if before.status == UserStatus::Closed && change.status.is_some_and(|s| s != before.status) {
-        return Err(Error::invalid(
-            "status",
-            "final",
-            "a closed user stays closed",
-        ));
+        return Err(Error::invalid("status", "final", "a closed user stays closed"));
     }
-    let leaves = change
-        .status
-        .is_some_and(|status| status != UserStatus::Active)
+    let leaves = change.status.is_some_and(|status| status != UserStatus::Active)
         || change.role == Some(Role::User);
     if before.role == Role::Admin && leaves {
         keep_an_admin_in(&tx, user).await?;
@@ -382,13 +317,7 @@ pub async fn change(
         role: change.role,
         status: change.status.map(UserStatus::as_str),
     };
-    facts::record_in(
-        &tx,
-        platform.new_id(),
-        By::actor(actor, platform.now()),
-        fact,
-    )
-    .await?;
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -399,16 +328,10 @@ async fn write_change_in(
     user: UserId,
     change: UserChange,
 ) -> Result<User> {
-    if change
-        .status
-        .is_some_and(|status| status != UserStatus::Active)
-    {
+    if change.status.is_some_and(|status| status != UserStatus::Active) {
         sessions::end_all_in(tx, user, None, platform.now()).await?;
     }
-    let (role, status) = (
-        change.role.map(Role::as_str),
-        change.status.map(UserStatus::as_str),
-    );
+    let (role, status) = (change.role.map(Role::as_str), change.status.map(UserStatus::as_str));
     store::read(&tx.get(store::CHANGE, &[&user.0, &role, &status]).await?)
 }
 
@@ -425,33 +348,18 @@ pub async fn close(platform: &Platform, actor: &Actor) -> Result<()> {
         keep_an_admin_in(&tx, user.id).await?;
     }
     close_accounts_in(&tx, user.id).await?;
-    let closed = UserChange {
-        role: None,
-        status: Some(UserStatus::Closed),
-    };
+    let closed = UserChange { role: None, status: Some(UserStatus::Closed) };
     write_change_in(&tx, platform, user.id, closed).await?;
     let fact = Fact::UserClosed { user: user.id };
-    facts::record_in(
-        &tx,
-        platform.new_id(),
-        By::actor(actor, platform.now()),
-        fact,
-    )
-    .await?;
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await
 }
 
 async fn keep_an_admin_in(tx: &Tx<'_>, leaving: UserId) -> Result<()> {
     let admins = tx.query(store::LOCK_ADMINS, &[]).await?;
-    let others = admins.iter().any(|row| {
-        row.try_get("id")
-            .is_ok_and(|id: uuid::Uuid| id != leaving.0)
-    });
-    if others {
-        Ok(())
-    } else {
-        Err(Error::Conflict(Conflict::LastAdmin))
-    }
+    let others =
+        admins.iter().any(|row| row.try_get("id").is_ok_and(|id: uuid::Uuid| id != leaving.0));
+    if others { Ok(()) } else { Err(Error::Conflict(Conflict::LastAdmin)) }
 }
 
 /// A user leaves with their accounts, and only when these hold and expect nothing.

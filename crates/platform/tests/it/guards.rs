@@ -25,20 +25,13 @@ const WORLD: &str = "
         recorded_at) VALUES ('{done}', '{bank}', '{account}', 100, 'USD', 1, 100, now());
     INSERT INTO audit_logs (user_id, action, resource_type) VALUES ('{grace}', 'USER_REGISTERED', 'user');";
 
-const NAMES: [&str; 10] = [
-    "ada", "grace", "alan", "account", "other", "closed", "pending", "failed", "done", "bank",
-];
+const NAMES: [&str; 10] =
+    ["ada", "grace", "alan", "account", "other", "closed", "pending", "failed", "done", "bank"];
 
 fn named(sql: &str) -> String {
-    NAMES
-        .iter()
-        .enumerate()
-        .fold(sql.to_owned(), |sql, (index, name)| {
-            sql.replace(
-                &format!("{{{name}}}"),
-                &format!("00000000-0000-4000-8000-{index:012}"),
-            )
-        })
+    NAMES.iter().enumerate().fold(sql.to_owned(), |sql, (index, name)| {
+        sql.replace(&format!("{{{name}}}"), &format!("00000000-0000-4000-8000-{index:012}"))
+    })
 }
 
 async fn world() -> (Database, Client) {
@@ -89,22 +82,10 @@ async fn users_of_unknown_role_or_state_or_with_one_address_in_two_cases_are_ref
             "UPDATE users SET email = 'ADA@example.com' WHERE id = '{grace}'",
             "users_email_lower_key",
         ),
-        (
-            "UPDATE users SET email = 'ada@example.com' WHERE id = '{grace}'",
-            "users_email_key",
-        ),
-        (
-            "UPDATE users SET email = 'nobody' WHERE id = '{grace}'",
-            "users_email_shape",
-        ),
-        (
-            "UPDATE users SET email = '@example.com' WHERE id = '{grace}'",
-            "users_email_shape",
-        ),
-        (
-            "UPDATE users SET email = ' ada@example.com' WHERE id = '{grace}'",
-            "users_email_shape",
-        ),
+        ("UPDATE users SET email = 'ada@example.com' WHERE id = '{grace}'", "users_email_key"),
+        ("UPDATE users SET email = 'nobody' WHERE id = '{grace}'", "users_email_shape"),
+        ("UPDATE users SET email = '@example.com' WHERE id = '{grace}'", "users_email_shape"),
+        ("UPDATE users SET email = ' ada@example.com' WHERE id = '{grace}'", "users_email_shape"),
     ])
     .await;
 }
@@ -116,55 +97,20 @@ async fn accounts_without_owner_or_of_unknown_type_state_currency_or_number_are_
             "INSERT INTO accounts (user_id, account_number, account_type, currency, status) VALUES ({owner}, {number}, {kind}, {currency}, {status})"
         )
     };
-    let (ada, number, kind, usd, active) = (
-        "'{ada}'",
-        "'WS123456789012'",
-        "'checking'",
-        "'USD'",
-        "'active'",
-    );
+    let (ada, number, kind, usd, active) =
+        ("'{ada}'", "'WS123456789012'", "'checking'", "'USD'", "'active'");
     refused(&[
         (&insert("NULL", number, kind, usd, active), "accounts_owned"),
-        (
-            &insert(ada, "'WS1'", kind, usd, active),
-            "accounts_number_format",
-        ),
-        (
-            &insert(ada, "'XX123456789012'", kind, usd, active),
-            "accounts_number_format",
-        ),
-        (
-            &insert(ada, "E'WS123456789012\\n'", kind, usd, active),
-            "accounts_number_format",
-        ),
-        (
-            &insert(ada, "'WS000000000001'", kind, usd, active),
-            "accounts_account_number_key",
-        ),
-        (
-            &insert(ada, number, "'casino'", usd, active),
-            "accounts_type_known",
-        ),
-        (
-            &insert(ada, number, kind, "'zzz'", active),
-            "accounts_currency_format",
-        ),
-        (
-            &insert(ada, number, kind, "'US'", active),
-            "accounts_currency_format",
-        ),
-        (
-            &insert(ada, number, kind, "NULL", active),
-            "accounts_currency_format",
-        ),
-        (
-            &insert(ada, number, kind, usd, "'frozen'"),
-            "accounts_status_known",
-        ),
-        (
-            &insert(ada, number, kind, usd, "NULL"),
-            "accounts_status_known",
-        ),
+        (&insert(ada, "'WS1'", kind, usd, active), "accounts_number_format"),
+        (&insert(ada, "'XX123456789012'", kind, usd, active), "accounts_number_format"),
+        (&insert(ada, "E'WS123456789012\\n'", kind, usd, active), "accounts_number_format"),
+        (&insert(ada, "'WS000000000001'", kind, usd, active), "accounts_account_number_key"),
+        (&insert(ada, number, "'casino'", usd, active), "accounts_type_known"),
+        (&insert(ada, number, kind, "'zzz'", active), "accounts_currency_format"),
+        (&insert(ada, number, kind, "'US'", active), "accounts_currency_format"),
+        (&insert(ada, number, kind, "NULL", active), "accounts_currency_format"),
+        (&insert(ada, number, kind, usd, "'frozen'"), "accounts_status_known"),
+        (&insert(ada, number, kind, usd, "NULL"), "accounts_status_known"),
     ])
     .await;
 }
@@ -200,34 +146,16 @@ async fn balances_that_are_no_sound_sum_of_money_are_refused() {
 #[tokio::test]
 async fn an_account_keeps_its_identity_and_closed_is_empty_and_for_ever() {
     refused(&[
-        (
-            "UPDATE accounts SET status = 'closed' WHERE id = '{account}'",
-            "accounts_closed_empty",
-        ),
+        ("UPDATE accounts SET status = 'closed' WHERE id = '{account}'", "accounts_closed_empty"),
         (
             "UPDATE accounts SET balance = 1, available_balance = 1 WHERE id = '{closed}'",
             "accounts_closed_empty",
         ),
-        (
-            "UPDATE accounts SET status = 'active' WHERE id = '{closed}'",
-            "accounts_immutable",
-        ),
-        (
-            "UPDATE accounts SET status = NULL WHERE id = '{closed}'",
-            "accounts_status_known",
-        ),
-        (
-            "UPDATE accounts SET user_id = '{grace}' WHERE id = '{other}'",
-            "accounts_immutable",
-        ),
-        (
-            "UPDATE accounts SET user_id = NULL WHERE id = '{other}'",
-            "accounts_immutable",
-        ),
-        (
-            "UPDATE accounts SET currency = 'EUR' WHERE id = '{other}'",
-            "accounts_immutable",
-        ),
+        ("UPDATE accounts SET status = 'active' WHERE id = '{closed}'", "accounts_immutable"),
+        ("UPDATE accounts SET status = NULL WHERE id = '{closed}'", "accounts_status_known"),
+        ("UPDATE accounts SET user_id = '{grace}' WHERE id = '{other}'", "accounts_immutable"),
+        ("UPDATE accounts SET user_id = NULL WHERE id = '{other}'", "accounts_immutable"),
+        ("UPDATE accounts SET currency = 'EUR' WHERE id = '{other}'", "accounts_immutable"),
         (
             "UPDATE accounts SET account_number = 'WS000000000009' WHERE id = '{other}'",
             "accounts_immutable",
@@ -246,27 +174,12 @@ async fn transactions_of_no_account_unknown_kind_or_no_positive_amount_are_refus
     let account = "'{account}'";
     refused(&[
         (&insert("NULL", "deposit", "1"), "transactions_owned"),
-        (
-            &insert("'{ada}'", "deposit", "1"),
-            "transactions_account_id_fkey",
-        ),
+        (&insert("'{ada}'", "deposit", "1"), "transactions_account_id_fkey"),
         (&insert(account, "gift", "1"), "transactions_type_known"),
-        (
-            &insert(account, "deposit", "-100"),
-            "transactions_amount_positive",
-        ),
-        (
-            &insert(account, "deposit", "0"),
-            "transactions_amount_positive",
-        ),
-        (
-            &insert(account, "deposit", "0.004"),
-            "transactions_amount_positive",
-        ),
-        (
-            &insert(account, "deposit", "'NaN'"),
-            "transactions_amount_positive",
-        ),
+        (&insert(account, "deposit", "-100"), "transactions_amount_positive"),
+        (&insert(account, "deposit", "0"), "transactions_amount_positive"),
+        (&insert(account, "deposit", "0.004"), "transactions_amount_positive"),
+        (&insert(account, "deposit", "'NaN'"), "transactions_amount_positive"),
         (&insert(account, "deposit", "'Infinity'"), OUT_OF_RANGE),
         (&insert(account, "deposit", "10000000000000"), OUT_OF_RANGE),
     ])
@@ -310,24 +223,12 @@ async fn a_transaction_leaves_pending_once_and_is_completed_at_a_moment() {
         (&insert("'pending'", "now()"), unset),
         (&set("status = 'completed'", "pending"), unset),
         (&set("completed_at = NULL", "done"), unset),
-        (
-            &set("status = 'pending', completed_at = NULL", "done"),
-            last,
-        ),
-        (
-            &set(
-                "status = 'pending', completed_at = NULL, amount = 1",
-                "done",
-            ),
-            last,
-        ),
+        (&set("status = 'pending', completed_at = NULL", "done"), last),
+        (&set("status = 'pending', completed_at = NULL, amount = 1", "done"), last),
         (&set("status = 'failed', completed_at = NULL", "done"), last),
         (&set("status = NULL, completed_at = NULL", "done"), last),
         (&set("status = 'pending'", "failed"), last),
-        (
-            &set("status = 'completed', completed_at = now()", "failed"),
-            last,
-        ),
+        (&set("status = 'completed', completed_at = now()", "failed"), last),
     ])
     .await;
 }
@@ -339,16 +240,10 @@ async fn what_was_ordered_is_never_rewritten() {
         refused(&[
             (&set("amount = amount + 1"), "transactions_immutable"),
             (&set("account_id = '{other}'"), "transactions_immutable"),
-            (
-                &set("transaction_type = 'credit'"),
-                "transactions_immutable",
-            ),
+            (&set("transaction_type = 'credit'"), "transactions_immutable"),
             (&set("currency = 'EUR'"), "transactions_immutable"),
             (&set("reference_number = NULL"), "transactions_immutable"),
-            (
-                &set("created_at = now() - interval '1 day'"),
-                "transactions_immutable",
-            ),
+            (&set("created_at = now() - interval '1 day'"), "transactions_immutable"),
         ])
         .await;
     }
@@ -364,14 +259,8 @@ async fn directions_pairs_and_reasons_that_contradict_the_transaction_are_refuse
             &set("paired_transaction_id = '{done}', counterparty_account_id = '{other}'"),
             "transactions_pair_of_transfer",
         ),
-        (
-            &set("counterparty_account_id = '{other}'"),
-            "transactions_pair_of_transfer",
-        ),
-        (
-            &set("failure_reason = 'insufficient_funds'"),
-            "transactions_failure_of_failed",
-        ),
+        (&set("counterparty_account_id = '{other}'"), "transactions_pair_of_transfer"),
+        (&set("failure_reason = 'insufficient_funds'"), "transactions_failure_of_failed"),
     ])
     .await;
 }
@@ -403,42 +292,15 @@ async fn entries_that_do_not_move_a_positive_amount_between_two_accounts_are_ref
              VALUES ('{{{transaction}}}', '{{{source}}}', '{{account}}', {amount}, 'USD', {seq}, {balance}, now())")
     };
     refused(&[
-        (
-            &insert("pending", "bank", "0", "2", "1"),
-            "entries_amount_positive",
-        ),
-        (
-            &insert("pending", "bank", "-1", "2", "1"),
-            "entries_amount_positive",
-        ),
-        (
-            &insert("pending", "bank", "'NaN'", "2", "1"),
-            "entries_amount_positive",
-        ),
-        (
-            &insert("pending", "account", "1", "2", "1"),
-            "entries_two_accounts",
-        ),
-        (
-            &insert("pending", "bank", "1", "2", "NULL"),
-            "entries_target_complete",
-        ),
-        (
-            &insert("pending", "bank", "1", "NULL", "NULL"),
-            "entries_touch_an_account",
-        ),
-        (
-            &insert("pending", "bank", "1", "1", "1"),
-            "entries_target_history",
-        ),
-        (
-            &insert("done", "bank", "1", "2", "1"),
-            "entries_transaction_id_key",
-        ),
-        (
-            &insert("ada", "bank", "1", "2", "1"),
-            "entries_transaction_id_fkey",
-        ),
+        (&insert("pending", "bank", "0", "2", "1"), "entries_amount_positive"),
+        (&insert("pending", "bank", "-1", "2", "1"), "entries_amount_positive"),
+        (&insert("pending", "bank", "'NaN'", "2", "1"), "entries_amount_positive"),
+        (&insert("pending", "account", "1", "2", "1"), "entries_two_accounts"),
+        (&insert("pending", "bank", "1", "2", "NULL"), "entries_target_complete"),
+        (&insert("pending", "bank", "1", "NULL", "NULL"), "entries_touch_an_account"),
+        (&insert("pending", "bank", "1", "1", "1"), "entries_target_history"),
+        (&insert("done", "bank", "1", "2", "1"), "entries_transaction_id_key"),
+        (&insert("ada", "bank", "1", "2", "1"), "entries_transaction_id_fkey"),
     ])
     .await;
 }
@@ -461,39 +323,18 @@ async fn keys_webhooks_and_integrations_that_cannot_work_are_refused() {
     let (ada, url, events) = ("'{ada}'", "https://example.com/hook", "{account.created}");
     refused(&[
         (&key("user_id", "NULL"), "api_keys_owned"),
-        (
-            &key("user_id, permissions", "'{ada}', '[]'"),
-            "api_keys_permissions_object",
-        ),
-        (
-            &key("user_id, permissions", "'{ada}', NULL"),
-            "api_keys_permissions_object",
-        ),
-        (
-            &key("user_id, rate_limit", "'{ada}', -1"),
-            "api_keys_rate_limit_range",
-        ),
-        (
-            &key("user_id, rate_limit", "'{ada}', NULL"),
-            "api_keys_rate_limit_range",
-        ),
+        (&key("user_id, permissions", "'{ada}', '[]'"), "api_keys_permissions_object"),
+        (&key("user_id, permissions", "'{ada}', NULL"), "api_keys_permissions_object"),
+        (&key("user_id, rate_limit", "'{ada}', -1"), "api_keys_rate_limit_range"),
+        (&key("user_id, rate_limit", "'{ada}', NULL"), "api_keys_rate_limit_range"),
         (&webhook("NULL", url, events, "s"), "webhooks_owned"),
-        (
-            &webhook(ada, "ftp://example.com", events, "s"),
-            "webhooks_url_scheme",
-        ),
+        (&webhook(ada, "ftp://example.com", events, "s"), "webhooks_url_scheme"),
         (&webhook(ada, "", events, "s"), "webhooks_url_scheme"),
         (&webhook(ada, url, "{}", "s"), "webhooks_events_named"),
-        (
-            &webhook(ada, url, "{nope,NULL}", "s"),
-            "webhooks_events_named",
-        ),
+        (&webhook(ada, url, "{nope,NULL}", "s"), "webhooks_events_named"),
         (&webhook(ada, url, events, ""), "webhooks_secret_present"),
         (&integration("NULL", "stripe"), "integration_configs_owned"),
-        (
-            &integration(ada, "casino"),
-            "integration_configs_type_known",
-        ),
+        (&integration(ada, "casino"), "integration_configs_type_known"),
     ])
     .await;
 }

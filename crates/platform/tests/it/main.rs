@@ -1,5 +1,12 @@
 //! What the bank promises, against a real PostgreSQL.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that meets a surprise should stop")]
+
+mod book;
+mod contention;
 mod guards;
+mod keys;
 mod migrations;
+mod money;
 mod schema;
+mod vocabulary;

@@ -22,38 +22,26 @@ async fn execute(database: &Database, sql: &str) {
 
 async fn applied(database: &Database) -> usize {
     let status = migrations::status(&database.url).await.unwrap();
-    status
-        .iter()
-        .filter(|entry| entry.applied_at.is_some())
-        .count()
+    status.iter().filter(|entry| entry.applied_at.is_some()).count()
 }
 
 async fn exists(database: &Database, relation: &str) -> bool {
     let row = database.client().await;
-    let row = row
-        .query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&relation])
-        .await;
+    let row = row.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&relation]).await;
     row.unwrap().get(0)
 }
 
 #[tokio::test]
 async fn a_migration_that_was_changed_after_it_was_applied_stops_the_way_up_and_the_way_down() {
     let database = testkit::database().await;
-    execute(
-        &database,
-        "UPDATE wallstreet.migrations SET checksum = 'other' WHERE number = 3",
-    )
-    .await;
+    execute(&database, "UPDATE wallstreet.migrations SET checksum = 'other' WHERE number = 3")
+        .await;
 
     let refusal = "migration 003_guards was changed after it was applied";
     assert!(told(migrations::up(&database.url, None).await).starts_with(refusal));
     assert!(told(migrations::down(&database.url, 0).await).starts_with(refusal));
     let status = migrations::status(&database.url).await.unwrap();
-    let altered: Vec<_> = status
-        .iter()
-        .filter(|entry| entry.altered)
-        .map(|e| e.number)
-        .collect();
+    let altered: Vec<_> = status.iter().filter(|entry| entry.altered).map(|e| e.number).collect();
     assert_eq!(altered, [3]);
 }
 
@@ -69,14 +57,8 @@ async fn a_database_of_a_newer_version_is_refused_with_the_advice_to_upgrade() {
         told(migrations::down(&database.url, 0).await),
         told(migrations::status(&database.url).await),
     ] {
-        assert!(
-            refusal.starts_with("the database was made by a newer version"),
-            "{refusal}"
-        );
-        assert!(
-            refusal.contains(&format!("has migration {newer}")),
-            "{refusal}"
-        );
+        assert!(refusal.starts_with("the database was made by a newer version"), "{refusal}");
+        assert!(refusal.contains(&format!("has migration {newer}")), "{refusal}");
         assert!(refusal.ends_with("upgrade wallstreet"), "{refusal}");
     }
 }
@@ -84,31 +66,17 @@ async fn a_database_of_a_newer_version_is_refused_with_the_advice_to_upgrade() {
 #[tokio::test]
 async fn a_history_with_a_gap_is_refused() {
     let database = testkit::database().await;
-    execute(
-        &database,
-        "DELETE FROM wallstreet.migrations WHERE number = 4",
-    )
-    .await;
+    execute(&database, "DELETE FROM wallstreet.migrations WHERE number = 4").await;
     let refusal = told(migrations::up(&database.url, None).await);
-    assert!(
-        refusal.contains("lacks migration 004_ledger but has later ones"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("lacks migration 004_ledger but has later ones"), "{refusal}");
 }
 
 #[tokio::test]
 async fn documented_tables_without_a_history_are_left_alone() {
     let database = testkit::empty_database().await;
-    execute(
-        &database,
-        "CREATE TABLE users (id int); CREATE TABLE accounts (id int)",
-    )
-    .await;
+    execute(&database, "CREATE TABLE users (id int); CREATE TABLE accounts (id int)").await;
     let refusal = told(migrations::up(&database.url, None).await);
-    assert!(
-        refusal.contains("(accounts, users) but no migration history"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("(accounts, users) but no migration history"), "{refusal}");
     assert!(!exists(&database, "wallstreet.migrations").await);
 }
 
@@ -116,10 +84,7 @@ async fn documented_tables_without_a_history_are_left_alone() {
 async fn a_number_that_no_migration_has_is_refused() {
     let database = testkit::empty_database().await;
     let refusal = told(migrations::up(&database.url, Some(99)).await);
-    assert_eq!(
-        refusal,
-        format!("there is no migration 99: the newest is {}", ALL.len())
-    );
+    assert_eq!(refusal, format!("there is no migration 99: the newest is {}", ALL.len()));
 }
 
 #[tokio::test]
@@ -127,15 +92,9 @@ async fn a_database_that_does_not_exist_is_told_by_its_name() {
     let database = testkit::empty_database().await;
     let elsewhere = database.url.replace(database.name(), "no_such_database");
     let refusal = told(migrations::up(&elsewhere, None).await);
-    assert!(
-        refusal.contains("\"no_such_database\" does not exist"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("\"no_such_database\" does not exist"), "{refusal}");
     let refusal = told(migrations::status("://").await);
-    assert!(
-        refusal.contains("the database cannot be opened"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("the database cannot be opened"), "{refusal}");
 }
 
 #[tokio::test]
@@ -148,10 +107,7 @@ async fn a_role_without_rights_is_told_who_can_give_them() {
     let refusal = told(migrations::up(&as_guest, None).await);
 
     execute(&database, &format!("DROP ROLE {role}")).await;
-    assert!(
-        refusal.contains(&format!("the role {role} may not change")),
-        "{refusal}"
-    );
+    assert!(refusal.contains(&format!("the role {role} may not change")), "{refusal}");
     assert!(
         refusal.contains(&format!("ALTER DATABASE \"{}\" OWNER", database.name())),
         "{refusal}"
@@ -179,10 +135,7 @@ async fn a_migration_that_fails_leaves_the_database_at_the_one_before_it() {
     let refusal = told(migrations::up(&database.url, None).await);
 
     assert!(refusal.starts_with("migration 004_ledger failed, and nothing of it was kept"));
-    assert!(
-        refusal.contains("\"numbering\" already exists"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("\"numbering\" already exists"), "{refusal}");
     assert_eq!(applied(&database).await, 3);
     assert!(!exists(&database, "wallstreet.entries").await);
 
@@ -196,18 +149,10 @@ async fn several_at_once_apply_each_migration_once() {
     let database = testkit::empty_database().await;
     let up = || migrations::up(&database.url, None);
     let (a, b, c, d) = tokio::join!(up(), up(), up(), up());
-    let mut numbers: Vec<u32> = [a, b, c, d]
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .map(|applied| applied.number)
-        .collect();
+    let mut numbers: Vec<u32> =
+        [a, b, c, d].into_iter().flat_map(Result::unwrap).map(|applied| applied.number).collect();
     numbers.sort_unstable();
-    assert_eq!(
-        numbers,
-        ALL.iter()
-            .map(|migration| migration.number)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(numbers, ALL.iter().map(|migration| migration.number).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -215,12 +160,7 @@ async fn nothing_is_left_to_do_the_second_time() {
     let database = testkit::empty_database().await;
     assert_eq!(applied(&database).await, 0);
     let first = migrations::up(&database.url, None).await.unwrap();
-    assert!(
-        first
-            .iter()
-            .map(|applied| applied.name)
-            .eq(ALL.iter().map(|m| m.name))
-    );
+    assert!(first.iter().map(|applied| applied.name).eq(ALL.iter().map(|m| m.name)));
     assert_eq!(applied(&database).await, ALL.len());
     assert_eq!(migrations::up(&database.url, None).await.unwrap(), []);
     assert_eq!(migrations::up(&database.url, Some(2)).await.unwrap(), []);
@@ -246,38 +186,22 @@ async fn every_step_back_restores_exactly_what_was_there_before_it() {
     for migration in ALL.iter().rev() {
         let before = migration.number - 1;
         let undone = migrations::down(url, before).await.unwrap();
-        assert_eq!(
-            undone.iter().map(|undone| undone.name).collect::<Vec<_>>(),
-            [migration.name]
-        );
+        assert_eq!(undone.iter().map(|undone| undone.name).collect::<Vec<_>>(), [migration.name]);
         let left = usize::try_from(before).unwrap();
         assert_eq!(applied(&database).await, left);
-        assert!(
-            dump() == dumps[left],
-            "{} leaves something behind",
-            migration.name
-        );
+        assert!(dump() == dumps[left], "{} leaves something behind", migration.name);
     }
     let made: Vec<_> = dumps[0]
         .iter()
         .flat_map(|dump| dump.lines())
         .filter(|line| line.starts_with("CREATE"))
         .collect();
-    assert_eq!(
-        made,
-        [
-            "CREATE SCHEMA wallstreet;",
-            "CREATE TABLE wallstreet.migrations ("
-        ]
-    );
+    assert_eq!(made, ["CREATE SCHEMA wallstreet;", "CREATE TABLE wallstreet.migrations ("]);
 
     migrations::up(url, None).await.unwrap();
     migrations::down(url, 0).await.unwrap();
     migrations::up(url, None).await.unwrap();
-    assert!(
-        dump() == dumps[ALL.len()],
-        "the second time up makes another schema"
-    );
+    assert!(dump() == dumps[ALL.len()], "the second time up makes another schema");
 }
 
 #[tokio::test]
@@ -329,10 +253,6 @@ fn the_migrations_in_the_binary_are_the_files_of_the_directory() {
     assert!(embedded == files, "built before a file was changed");
     for (place, migration) in (1..).zip(ALL) {
         assert_eq!(migration.number, place);
-        assert!(
-            migration.name.starts_with(&format!("{place:03}_")),
-            "{}",
-            migration.name
-        );
+        assert!(migration.name.starts_with(&format!("{place:03}_")), "{}", migration.name);
     }
 }

@@ -1,7 +1,10 @@
 //! The schema document, compared with what the migrations and `init.sql` make.
 
 use platform::migrations::{self, ALL};
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 use testkit::{Database, pg_dump, psql, skipped};
 
 /// What the document says of the schema, as SQL that makes it.
@@ -17,34 +20,23 @@ impl Document {
     pub(crate) fn read() -> Option<Self> {
         let path = "../../../shared/spec/database-schema.md";
         let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)).ok()?;
-        let blocks: Vec<&str> = text
-            .split("```sql\n")
-            .skip(1)
-            .map(|rest| rest.split("```").next().unwrap())
-            .collect();
+        let blocks: Vec<&str> =
+            text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
         let block = |start: &str| {
-            let of_kind: Vec<&str> = blocks
-                .iter()
-                .copied()
-                .filter(|block| block.starts_with(start))
-                .collect();
+            let of_kind: Vec<&str> =
+                blocks.iter().copied().filter(|block| block.starts_with(start)).collect();
             of_kind.join("\n")
         };
         // It takes uuid_generate_v4() for granted.
         let (generator, _) = ALL[0].up.split_once("END $$;").unwrap();
-        let mut sql = format!(
-            "{generator}END $$;\n{}",
-            block("CREATE OR REPLACE FUNCTION")
-        );
+        let mut sql = format!("{generator}END $$;\n{}", block("CREATE OR REPLACE FUNCTION"));
         sql += &block("CREATE TABLE");
         let (mut tables, mut indexes, mut triggers) = (Vec::new(), 0, 0);
         for line in text.lines() {
             if let Some((_, table)) = line.strip_prefix("### ").and_then(|t| t.split_once(". ")) {
                 tables.push(table.to_owned());
             }
-            let item = line
-                .strip_prefix("- `")
-                .and_then(|item| item.split('`').next());
+            let item = line.strip_prefix("- `").and_then(|item| item.split('`').next());
             let Some(item) = item else { continue };
             let table = tables.last().map_or("", String::as_str);
             if let Some(column) = item.strip_prefix(&format!("idx_{table}_")) {
@@ -58,27 +50,14 @@ impl Document {
                 );
             }
         }
-        assert_eq!(
-            (tables.len(), indexes, triggers),
-            (8, 22, 6),
-            "the document was read wrongly"
-        );
+        assert_eq!((tables.len(), indexes, triggers), (8, 22, 6), "the document was read wrongly");
         sql += &block("CREATE VIEW");
-        Some(Self {
-            tables,
-            sql,
-            sample_admin: block("INSERT INTO users"),
-        })
+        Some(Self { tables, sql, sample_admin: block("INSERT INTO users") })
     }
 
     async fn database(&self) -> Database {
         let database = testkit::empty_database().await;
-        database
-            .client()
-            .await
-            .batch_execute(&self.sql)
-            .await
-            .unwrap();
+        database.client().await.batch_execute(&self.sql).await.unwrap();
         database
     }
 }
@@ -110,12 +89,7 @@ const VIEW: &str = "SELECT pg_get_viewdef(to_regclass($1::text))";
 const FUNCTION: &str = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = $1::text";
 
 async fn list(database: &Database, query: &str, name: &str) -> Vec<String> {
-    let rows = database
-        .client()
-        .await
-        .query(query, &[&name])
-        .await
-        .unwrap();
+    let rows = database.client().await.query(query, &[&name]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -126,27 +100,18 @@ async fn assert_holds(document: &Document, database: &Database) {
     for table in &document.tables {
         let documented = list(&model, COLUMNS, table).await;
         let ours = list(database, COLUMNS, table).await;
-        assert!(
-            !documented.is_empty() && ours.starts_with(&documented),
-            "{table}: {ours:#?}"
-        );
+        assert!(!documented.is_empty() && ours.starts_with(&documented), "{table}: {ours:#?}");
         for query in [KEYS, INDEXES, TRIGGERS] {
             let ours = list(database, query, table).await;
             for documented in list(&model, query, table).await {
-                assert!(
-                    ours.contains(&documented),
-                    "{table} lacks {documented}, has {ours:#?}"
-                );
+                assert!(ours.contains(&documented), "{table} lacks {documented}, has {ours:#?}");
                 indexes += usize::from(documented.starts_with("CREATE INDEX idx_"));
                 triggers += usize::from(documented.starts_with("CREATE TRIGGER"));
             }
         }
     }
     assert_eq!((indexes, triggers), (22, 6));
-    for (query, name) in [
-        (VIEW, "account_summaries"),
-        (FUNCTION, "update_updated_at_column"),
-    ] {
+    for (query, name) in [(VIEW, "account_summaries"), (FUNCTION, "update_updated_at_column")] {
         let documented = list(&model, query, name).await;
         assert_eq!(documented.len(), 1, "{name}");
         assert_eq!(list(database, query, name).await, documented);
@@ -165,15 +130,12 @@ fn script(database: &Database, sql: &str) -> PathBuf {
 }
 
 /// Runs a script without a single complaint; false: this machine has no psql.
-fn load(database: &Database, script: &PathBuf) -> bool {
+fn load(database: &Database, script: &Path) -> bool {
     let Some(output) = psql(&database.url, script) else {
         return false;
     };
     let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && complaints.is_empty(),
-        "{complaints}"
-    );
+    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
     true
 }
 
@@ -224,17 +186,10 @@ async fn init_sql_makes_the_same_database_as_the_migrations_and_counts_as_migrat
         return skipped(test, "no pg_dump for this server is installed");
     };
     assert!(load(&database, &init_sql()));
-    pretty_equal(
-        &pg_dump(&database.url, &["--schema-only"]).unwrap(),
-        &expected,
-    );
+    pretty_equal(&pg_dump(&database.url, &["--schema-only"]).unwrap(), &expected);
     assert_eq!(migrations::up(&database.url, None).await.unwrap(), []);
     let status = migrations::status(&database.url).await.unwrap();
-    assert!(
-        status
-            .iter()
-            .all(|entry| entry.applied_at.is_some() && !entry.altered)
-    );
+    assert!(status.iter().all(|entry| entry.applied_at.is_some() && !entry.altered));
 }
 
 #[tokio::test]
@@ -246,10 +201,7 @@ async fn init_sql_leaves_a_database_alone_that_is_not_empty() {
     };
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{complaints}");
-    assert!(
-        complaints.contains("this database is not empty"),
-        "{complaints}"
-    );
+    assert!(complaints.contains("this database is not empty"), "{complaints}");
     assert!(complaints.contains("wallstreet migrate up"), "{complaints}");
 }
 
@@ -290,10 +242,7 @@ async fn the_documented_backup_restores_every_row_and_every_guard() {
     let guards = "SELECT string_agg(name, ' ' ORDER BY name) FROM (
         SELECT conname::text FROM pg_constraint UNION ALL SELECT tgname::text FROM pg_trigger
          WHERE NOT tgisinternal) AS guards (name) WHERE $1 <> ''";
-    assert_eq!(
-        list(&restored, guards, "all").await,
-        list(&database, guards, "all").await
-    );
+    assert_eq!(list(&restored, guards, "all").await, list(&database, guards, "all").await);
 }
 
 #[tokio::test]
@@ -303,10 +252,7 @@ async fn rows_of_a_database_made_by_hand_from_the_document_can_be_copied_over() 
         document!("rows_of_a_database_made_by_hand_from_the_document_can_be_copied_over");
     let (by_hand, database) = (document.database().await, testkit::database().await);
     let client = by_hand.client().await;
-    client
-        .batch_execute(&format!("{}{ROWS}", document.sample_admin))
-        .await
-        .unwrap();
+    client.batch_execute(&format!("{}{ROWS}", document.sample_admin)).await.unwrap();
     let Some(rows) = pg_dump(&by_hand.url, &["--data-only"]) else {
         return skipped(test, "no pg_dump for this server is installed");
     };
@@ -314,12 +260,6 @@ async fn rows_of_a_database_made_by_hand_from_the_document_can_be_copied_over() 
     assert!(load(&database, &script));
     fs::remove_file(script).unwrap();
     let count = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM transactions)";
-    let copied: i64 = database
-        .client()
-        .await
-        .query_one(count, &[])
-        .await
-        .unwrap()
-        .get(0);
+    let copied: i64 = database.client().await.query_one(count, &[]).await.unwrap().get(0);
     assert_eq!(copied, 3);
 }

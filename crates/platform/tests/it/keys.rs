@@ -1,0 +1,167 @@
+//! One key, one effect.
+
+use crate::book::{assert_sound, count};
+use crate::money::{draft, funds, transfer};
+use ledger::Kind;
+use platform::{
+    Error, IdempotencyKey, Platform, SystemClock,
+    accounts::{self, AccountType},
+    api_keys::{self, KeyName, NewApiKey},
+    housekeeping, orders,
+};
+use std::{collections::BTreeSet, sync::Arc};
+use testkit::{bank, settings};
+
+fn key(name: &str) -> Option<IdempotencyKey> {
+    Some(IdempotencyKey::new(name, b"the same request").unwrap())
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_first_outcome_and_moves_nothing() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    let deposit = draft(Kind::Deposit, &account, "5");
+    let first = orders::create(&bank.platform, &ada, deposit.clone(), key("k")).await.unwrap();
+    bank.clock.advance(jiff::SignedDuration::from_hours(23));
+    let again = orders::create(&bank.platform, &ada, deposit, key("k")).await.unwrap();
+    assert!(again.replayed && !first.replayed);
+    assert_eq!((again.at, again.value.id), (first.at, first.value.id));
+    assert_eq!(format!("{:?}", again.value), format!("{:?}", first.value));
+    assert_eq!(funds(&bank, &ada, &account).await, "5.00 / 5.00");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_outcome_and_is_replayed_even_when_it_would_now_be_granted() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    let withdrawal = draft(Kind::Withdrawal, &account, "5");
+    let create = async |draft, key| orders::create(&bank.platform, &ada, draft, key).await;
+    let first = create(withdrawal.clone(), key("k")).await.unwrap_err();
+    assert!(matches!(first, Error::Refused { original: None, .. }));
+    create(draft(Kind::Deposit, &account, "5"), None).await.unwrap();
+    let again = create(withdrawal, key("k")).await.unwrap_err();
+    assert!(matches!(again, Error::Refused { original: Some(_), .. }), "{again:?}");
+    assert_eq!(again.code(), "insufficient_funds");
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_request_is_refused() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    let deposit = draft(Kind::Deposit, &account, "5");
+    orders::create(&bank.platform, &ada, deposit.clone(), key("k")).await.unwrap();
+    let other = Some(IdempotencyKey::new("k", b"another request").unwrap());
+    let error = orders::create(&bank.platform, &ada, deposit, other.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::KeyReused));
+    let opened = accounts::open(&bank.platform, &ada, AccountType::Savings, None, other).await;
+    assert!(matches!(opened, Err(Error::KeyReused)), "keys are one space for all requests");
+}
+
+#[tokio::test]
+async fn two_users_may_use_the_same_key() {
+    let bank = bank().await;
+    for email in ["ada@example.com", "bob@example.com"] {
+        let user = bank.user(email).await;
+        let account = bank.account(&user).empty().await;
+        let deposit = draft(Kind::Deposit, &account, "5");
+        let outcome = orders::create(&bank.platform, &user, deposit, key("k")).await.unwrap();
+        assert!(!outcome.replayed);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_duplicates_at_once_on_two_servers_have_one_effect() {
+    let bank = bank().await;
+    let other = Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
+    let ada = bank.user("ada@example.com").await;
+    let (source, target) = (bank.account(&ada).with("100").await, bank.account(&ada).empty().await);
+    let attempts: Vec<_> = (0..100)
+        .map(|n| {
+            let platform = if n % 2 == 0 { bank.platform.clone() } else { other.clone() };
+            let (ada, draft) = (ada.clone(), transfer(&source, &target, "7"));
+            tokio::spawn(async move { orders::create(&platform, &ada, draft, key("k")).await })
+        })
+        .collect();
+    let mut outcomes = BTreeSet::new();
+    let mut fresh = 0;
+    for attempt in attempts {
+        let outcome = attempt.await.unwrap().unwrap();
+        fresh += usize::from(!outcome.replayed);
+        outcomes.insert(format!("{:?} {}", outcome.value, outcome.at));
+    }
+    assert_eq!((fresh, outcomes.len()), (1, 1));
+    assert_eq!(funds(&bank, &ada, &target).await, "7.00 / 7.00");
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn opening_an_account_twice_under_one_key_opens_one() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let attempts: Vec<_> = (0..10)
+        .map(|_| {
+            let (platform, ada) = (bank.platform.clone(), ada.clone());
+            tokio::spawn(async move {
+                accounts::open(&platform, &ada, AccountType::Savings, None, key("k")).await
+            })
+        })
+        .collect();
+    for attempt in attempts {
+        attempt.await.unwrap().unwrap();
+    }
+    assert_eq!(count(&bank.client().await, "accounts").await, 1);
+}
+
+#[tokio::test]
+async fn the_secret_of_an_api_key_is_not_kept_for_a_replay() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let new = NewApiKey {
+        name: KeyName::parse("ci").unwrap(),
+        permissions: BTreeSet::new(),
+        rate_limit: 100,
+        expires_at: None,
+    };
+    let first = api_keys::issue(&bank.platform, &ada, new.clone(), key("k")).await.unwrap();
+    let again = api_keys::issue(&bank.platform, &ada, new, key("k")).await.unwrap();
+    let secret = first.value.secret.unwrap();
+    assert_eq!((again.value.key.id, again.value.secret), (first.value.key.id, None));
+    let kept = format!("wallstreet.idempotency_keys WHERE outcome LIKE '%{secret}%'");
+    assert_eq!(count(&bank.client().await, &kept).await, 0);
+}
+
+#[tokio::test]
+async fn what_was_not_found_leaves_the_key_free() {
+    let bank = bank().await;
+    let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);
+    let account = bank.account(&bob).empty().await;
+    let error = orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k")).await;
+    assert!(matches!(error, Err(Error::NotFound(_))));
+    assert_eq!(count(&bank.client().await, "wallstreet.idempotency_keys").await, 0);
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_week_and_not_before() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k")).await.unwrap();
+    let client = bank.client().await;
+    bank.clock.advance(jiff::SignedDuration::from_hours(6 * 24));
+    housekeeping::sweep(&bank.platform).await.unwrap();
+    assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 1);
+    bank.clock.advance(jiff::SignedDuration::from_hours(25));
+    housekeeping::sweep(&bank.platform).await.unwrap();
+    assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 0);
+}
+
+#[test]
+fn a_key_is_visible_ascii_of_at_most_255_characters() {
+    for wrong in ["", " ", "a b", "é", "\u{7f}", &"x".repeat(256)] {
+        assert!(IdempotencyKey::new(wrong, b"").is_err(), "{wrong:?}");
+    }
+    assert!(IdempotencyKey::new(&"x".repeat(255), b"").is_ok());
+}

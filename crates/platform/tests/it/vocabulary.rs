@@ -1,0 +1,85 @@
+//! The whole vocabulary of the bank on one page, and every statement it asks of the database.
+
+use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use platform::{
+    Role,
+    facts::{Fact, Movement},
+    statements,
+};
+use std::fmt::Write;
+use testkit::database;
+use uuid::Uuid;
+
+fn movement(status: Status) -> Movement {
+    Movement {
+        id: TransactionId(Uuid::from_u128(7)),
+        account: AccountId(Uuid::from_u128(3)),
+        owner: UserId(Uuid::from_u128(1)),
+        kind: Kind::Transfer,
+        amount: Amount::parse("12.50").unwrap(),
+        currency: Currency::USD,
+        status,
+        reference: Some("TXN-1768478400-ABC123".to_owned()),
+    }
+}
+
+fn every_fact() -> Vec<Fact> {
+    let (user, session, key) = (UserId(Uuid::from_u128(1)), Uuid::from_u128(2), Uuid::from_u128(4));
+    let (account, owner) = (AccountId(Uuid::from_u128(3)), user);
+    let email = "ada@example.com".to_owned();
+    let other = |status| Some(Movement { owner: UserId(Uuid::from_u128(9)), ..movement(status) });
+    vec![
+        Fact::UserRegistered { user, email: email.clone() },
+        Fact::AdminCreated { user, email: email.clone() },
+        Fact::LoginSucceeded { user, session },
+        Fact::LoginFailed { user: None, email, reason: "unknown_user" },
+        Fact::SessionRefreshed { session },
+        Fact::SessionReplayed { session },
+        Fact::LoggedOut { session },
+        Fact::SessionEnded { session },
+        Fact::ProfileUpdated { user, fields: vec!["firstName"] },
+        Fact::PasswordChanged { user },
+        Fact::UserChanged { user, role: Some(Role::Admin), status: Some("active") },
+        Fact::UserClosed { user },
+        Fact::ApiKeyCreated { key, name: "ci".to_owned(), permissions: vec!["read:accounts"] },
+        Fact::ApiKeyUpdated { key, fields: vec!["name"] },
+        Fact::ApiKeyRevoked { key },
+        Fact::AccountCreated { account, owner, number: "WS123456789015".to_owned(), account_type: "checking", currency: Currency::USD },
+        Fact::AccountUpdated { account, owner, status: "suspended" },
+        Fact::AccountClosed { account, owner },
+        Fact::TransactionCreated { movement: movement(Status::Pending), paired: None },
+        Fact::TransactionCreated { movement: movement(Status::Completed), paired: other(Status::Completed) },
+        Fact::TransactionCompleted { movement: movement(Status::Completed), paired: None },
+        Fact::TransactionFailed { movement: movement(Status::Failed), paired: None, reason: "cancelled" },
+        Fact::TransactionUpdated { transaction: TransactionId(Uuid::from_u128(7)), fields: vec!["metadata"] },
+    ]
+}
+
+#[test]
+fn everything_that_can_happen_is_on_this_page() {
+    let page = every_fact().iter().fold(String::new(), |mut page, fact| {
+        let line = fact.audit();
+        writeln!(page, "{} {} {}", line.action, line.resource_type, line.details).unwrap();
+        for event in fact.events() {
+            writeln!(page, "    {} {}", event.event_type, event.payload).unwrap();
+        }
+        page
+    });
+    insta::assert_snapshot!(page);
+}
+
+#[tokio::test]
+async fn every_statement_of_the_product_fits_the_migrated_schema() {
+    let database = database().await;
+    let client = database.client().await;
+    let mut faults = Vec::new();
+    let all = statements::all();
+    for (slice, name, sql) in &all {
+        if let Err(error) = client.prepare(sql).await {
+            let reason = error.as_db_error().map(ToString::to_string);
+            faults.push(format!("{slice}::{name}: {}", reason.unwrap_or_default()));
+        }
+    }
+    assert_eq!(faults, Vec::<String>::new());
+    assert!(all.len() > 50, "the list is the product's: {} statements", all.len());
+}
