@@ -99,7 +99,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_status_final',
                   HINT = 'Post a new transaction that corrects it.';
     END IF;
-    RAISE EXCEPTION 'account, type, amount, currency and reference of transaction % cannot change', OLD.id
+    RAISE EXCEPTION 'what was ordered and how it ended cannot change: transaction %', OLD.id
         USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_immutable',
               HINT = 'Post a new transaction that corrects it.';
 END $$;
@@ -112,7 +112,8 @@ CREATE TRIGGER transactions_guard BEFORE UPDATE ON transactions
         OR OLD.amount IS DISTINCT FROM NEW.amount
         OR OLD.currency IS DISTINCT FROM NEW.currency
         OR OLD.reference_number IS DISTINCT FROM NEW.reference_number
-        OR OLD.created_at IS DISTINCT FROM NEW.created_at)
+        OR OLD.created_at IS DISTINCT FROM NEW.created_at
+        OR (OLD.status <> 'pending' AND OLD.completed_at IS DISTINCT FROM NEW.completed_at))
     EXECUTE FUNCTION wallstreet.refuse_rewritten_transaction();
 
 -- A transaction is in its account's currency. One check a statement, not a row.

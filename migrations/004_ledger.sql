@@ -57,6 +57,16 @@ ALTER TABLE transactions
         AND (paired_transaction_id IS NULL OR transaction_type = 'transfer')),
     ADD CONSTRAINT transactions_failure_of_failed CHECK (failure_reason IS NULL OR status = 'failed');
 
+-- Which way and with whom is as fixed as the amount; why it failed is said once.
+CREATE TRIGGER transactions_guard_ledger BEFORE UPDATE ON transactions
+    FOR EACH ROW WHEN (
+        (OLD.direction IS NOT NULL AND (
+               OLD.direction IS DISTINCT FROM NEW.direction
+               OR OLD.counterparty_account_id IS DISTINCT FROM NEW.counterparty_account_id
+               OR OLD.paired_transaction_id IS DISTINCT FROM NEW.paired_transaction_id))
+        OR (OLD.status <> 'pending' AND OLD.failure_reason IS DISTINCT FROM NEW.failure_reason))
+    EXECUTE FUNCTION wallstreet.refuse_rewritten_transaction();
+
 -- The newest of one account by key, at the same cost at any depth.
 CREATE INDEX transactions_account_newest ON transactions (account_id, created_at DESC, id DESC);
 

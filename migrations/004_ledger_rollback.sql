@@ -1,6 +1,7 @@
 DROP TABLE wallstreet.numbering;
 DROP SEQUENCE wallstreet.account_numbers;
 DROP INDEX transactions_account_newest;
+DROP TRIGGER transactions_guard_ledger ON transactions;
 ALTER TABLE transactions
     DROP CONSTRAINT transactions_failure_of_failed,
     DROP CONSTRAINT transactions_pair_of_transfer,

@@ -341,7 +341,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_status_final',
                   HINT = 'Post a new transaction that corrects it.';
     END IF;
-    RAISE EXCEPTION 'account, type, amount, currency and reference of transaction % cannot change', OLD.id
+    RAISE EXCEPTION 'what was ordered and how it ended cannot change: transaction %', OLD.id
         USING ERRCODE = 'check_violation', CONSTRAINT = 'transactions_immutable',
               HINT = 'Post a new transaction that corrects it.';
 END $$;
@@ -354,7 +354,8 @@ CREATE TRIGGER transactions_guard BEFORE UPDATE ON transactions
         OR OLD.amount IS DISTINCT FROM NEW.amount
         OR OLD.currency IS DISTINCT FROM NEW.currency
         OR OLD.reference_number IS DISTINCT FROM NEW.reference_number
-        OR OLD.created_at IS DISTINCT FROM NEW.created_at)
+        OR OLD.created_at IS DISTINCT FROM NEW.created_at
+        OR (OLD.status <> 'pending' AND OLD.completed_at IS DISTINCT FROM NEW.completed_at))
     EXECUTE FUNCTION wallstreet.refuse_rewritten_transaction();
 
 -- A transaction is in its account's currency. One check a statement, not a row.
@@ -407,7 +408,7 @@ CREATE TRIGGER audit_logs_append_only_truncate BEFORE TRUNCATE ON audit_logs
     FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_rewritten_audit();
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (3, '003_guards', '477d9205b28d215f9dfe3a00287b48a02f399e76d6a4f51edb260ef0f5db835c');
+    VALUES (3, '003_guards', '3ad487adc75ffe6659108be284deb7faaa689f4b5705ba1b148515769be4bcb3');
 
 -- 004_ledger
 
@@ -470,6 +471,16 @@ ALTER TABLE transactions
         AND (paired_transaction_id IS NULL OR transaction_type = 'transfer')),
     ADD CONSTRAINT transactions_failure_of_failed CHECK (failure_reason IS NULL OR status = 'failed');
 
+-- Which way and with whom is as fixed as the amount; why it failed is said once.
+CREATE TRIGGER transactions_guard_ledger BEFORE UPDATE ON transactions
+    FOR EACH ROW WHEN (
+        (OLD.direction IS NOT NULL AND (
+               OLD.direction IS DISTINCT FROM NEW.direction
+               OR OLD.counterparty_account_id IS DISTINCT FROM NEW.counterparty_account_id
+               OR OLD.paired_transaction_id IS DISTINCT FROM NEW.paired_transaction_id))
+        OR (OLD.status <> 'pending' AND OLD.failure_reason IS DISTINCT FROM NEW.failure_reason))
+    EXECUTE FUNCTION wallstreet.refuse_rewritten_transaction();
+
 -- The newest of one account by key, at the same cost at any depth.
 CREATE INDEX transactions_account_newest ON transactions (account_id, created_at DESC, id DESC);
 
@@ -483,7 +494,7 @@ CREATE TABLE wallstreet.numbering (
 INSERT INTO wallstreet.numbering DEFAULT VALUES;
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (4, '004_ledger', '70be58eecb5d92c87c2d2aa82442d8ff4a93b2ac11ac6ec70a3562b4ca67a252');
+    VALUES (4, '004_ledger', 'c3bdb78592bb0f10aa9b551e169eb56c42bb57a543d05d5ed359dd0cf02790c7');
 
 -- 005_sessions
 

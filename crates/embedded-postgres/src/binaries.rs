@@ -47,28 +47,19 @@ pub struct Candidate {
 /// Everything considered, in order of preference: the answer to "why that one?".
 pub fn candidates(explicit: Option<&Path>, data_dir: &Path) -> Vec<Candidate> {
     if let Some(dir) = explicit {
-        return vec![Candidate {
-            dir: dir.into(),
-            place: "given",
-            binaries: probe(dir),
-        }];
+        return vec![Candidate { dir: dir.into(), place: "given", binaries: probe(dir) }];
     }
     let exe = env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.canonicalize().ok()?.parent()?.to_path_buf()));
-    let beside = exe
-        .iter()
-        .flat_map(|dir| [dir.join("../lib/wallstreet/pg/bin"), dir.join("pg/bin")]);
+    let beside =
+        exe.iter().flat_map(|dir| [dir.join("../lib/wallstreet/pg/bin"), dir.join("pg/bin")]);
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = env::split_paths(&path).filter(|dir| dir.is_absolute());
     let cache = cache(data_dir).join("*/bin");
     let places = beside
         .map(|dir| ("beside the executable", vec![dir]))
-        .chain(
-            SYSTEM
-                .iter()
-                .map(|pattern| ("operating system", expand(Path::new(pattern)))),
-        )
+        .chain(SYSTEM.iter().map(|pattern| ("operating system", expand(Path::new(pattern)))))
         .chain(in_path.map(|dir| ("PATH", vec![dir])))
         .chain([("downloaded earlier", expand(&cache))]);
 
@@ -82,11 +73,7 @@ pub fn candidates(explicit: Option<&Path>, data_dir: &Path) -> Vec<Candidate> {
             };
             let dir = program.parent().unwrap_or(&dir).to_path_buf();
             if !found.iter().any(|seen| seen.dir == dir) {
-                found.push(Candidate {
-                    binaries: probe(&dir),
-                    dir,
-                    place,
-                });
+                found.push(Candidate { binaries: probe(&dir), dir, place });
             }
         }
         found[from..]
@@ -111,25 +98,10 @@ pub(crate) fn obtain(
     allow_download: bool,
 ) -> Result<Binaries, Error> {
     let candidates = candidates(explicit, data_dir);
-    if let (
-        Some(dir),
-        [
-            Candidate {
-                binaries: Err(why), ..
-            },
-        ],
-    ) = (explicit, candidates.as_slice())
-    {
-        return Err(Error::NotBinaries {
-            dir: dir.into(),
-            why: why.clone(),
-        });
+    if let (Some(dir), [Candidate { binaries: Err(why), .. }]) = (explicit, candidates.as_slice()) {
+        return Err(Error::NotBinaries { dir: dir.into(), why: why.clone() });
     }
-    let usable = || {
-        candidates
-            .iter()
-            .filter_map(|one| one.binaries.as_ref().ok())
-    };
+    let usable = || candidates.iter().filter_map(|one| one.binaries.as_ref().ok());
     if let Some(major) = made_by {
         if let Some(same) = usable().find(|it| it.major == major) {
             return Ok(same.clone());
@@ -155,10 +127,7 @@ pub(crate) fn obtain(
         Some(Err(why)) => why,
         None => "downloading is switched off".to_owned(),
     };
-    Err(Error::NoPostgres {
-        why,
-        install: install::advice(made_by),
-    })
+    Err(Error::NoPostgres { why, install: install::advice(made_by) })
 }
 
 /// Downloads live in the data directory, so that they go where the data goes and go away with it.
@@ -181,10 +150,7 @@ fn probe(dir: &Path) -> Result<Binaries, String> {
             return Err(format!("there is no {program} in it"));
         }
     }
-    let output = Command::new(dir.join("postgres"))
-        .arg("-V")
-        .env_clear()
-        .output();
+    let output = Command::new(dir.join("postgres")).arg("-V").env_clear().output();
     let output = output.map_err(|error| format!("postgres does not run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let (version, major) = version(&text).ok_or_else(|| {
@@ -197,20 +163,12 @@ fn probe(dir: &Path) -> Result<Binaries, String> {
     if major < OLDEST_MAJOR {
         return Err(format!("it is version {version}"));
     }
-    Ok(Binaries {
-        dir: dir.into(),
-        version,
-        major,
-    })
+    Ok(Binaries { dir: dir.into(), version, major })
 }
 
 /// From e.g. "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)".
 fn version(text: &str) -> Option<(String, u32)> {
-    let version = text
-        .split_once("(PostgreSQL) ")?
-        .1
-        .split_whitespace()
-        .next()?;
+    let version = text.split_once("(PostgreSQL) ")?.1.split_whitespace().next()?;
     let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((version.to_owned(), digits.parse().ok()?))
 }
@@ -223,15 +181,11 @@ fn expand(pattern: &Path) -> Vec<PathBuf> {
     };
     let (parent, prefix) = before.rsplit_once('/').unwrap_or(("", before));
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.retain(|name| name.starts_with(prefix));
     names.sort();
-    names
-        .iter()
-        .map(|name| PathBuf::from(format!("{parent}/{name}{after}")))
-        .collect()
+    names.iter().map(|name| PathBuf::from(format!("{parent}/{name}{after}"))).collect()
 }
 
 #[cfg(test)]
@@ -250,9 +204,6 @@ mod tests {
             version("postgres (PostgreSQL) 15.18 (Debian 15.18-0)\n"),
             Some(("15.18".into(), 15))
         );
-        assert_eq!(
-            version("postgres (PostgreSQL) 18beta1\n"),
-            Some(("18beta1".into(), 18))
-        );
+        assert_eq!(version("postgres (PostgreSQL) 18beta1\n"), Some(("18beta1".into(), 18)));
     }
 }

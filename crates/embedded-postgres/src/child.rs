@@ -40,10 +40,7 @@ pub(crate) fn command(program: &Path, user: &Identity, bound: Option<Signal>) ->
         umask(Mode::from_bits_truncate(0o077));
         bind(bound, parent)
     };
-    #[expect(
-        unsafe_code,
-        reason = "the death signal can only be set between fork and exec"
-    )]
+    #[expect(unsafe_code, reason = "the death signal can only be set between fork and exec")]
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are plain
     // system calls, and nothing here allocates, locks or touches memory of another thread. The
     // closure runs after std's setgroups, setgid and setuid, which would clear the death signal.

@@ -47,14 +47,7 @@ impl Cluster {
         let socket_dir = home.socket_dir(&user)?;
         let arguments =
             settings::arguments(&config.settings, config.durable, &home.dir, &socket_dir);
-        Ok(Self {
-            home,
-            user,
-            binaries,
-            socket_dir,
-            arguments,
-            durable: config.durable,
-        })
+        Ok(Self { home, user, binaries, socket_dir, arguments, durable: config.durable })
     }
 
     /// Whether a cluster is there.
@@ -94,9 +87,7 @@ impl Cluster {
                 "--data-checksums",
                 "--no-sync",
             ]);
-            initdb
-                .args(["--auth-local=peer", "--auth-host=reject"])
-                .args(locale);
+            initdb.args(["--auth-local=peer", "--auth-host=reject"]).args(locale);
             self.run(initdb, "")
         };
         if self.binaries.major >= 17 {
@@ -129,11 +120,7 @@ impl Cluster {
             .map(|name| format!("wallstreet \"{name}\" {ROLE}\n"));
         let ident = format!("# Written at each start.\n{}", lines.collect::<String>());
         home::replace(&self.home.dir.join("pg_hba.conf"), 0o644, hba.as_bytes())?;
-        home::replace(
-            &self.home.dir.join("pg_ident.conf"),
-            0o644,
-            ident.as_bytes(),
-        )
+        home::replace(&self.home.dir.join("pg_ident.conf"), 0o644, ident.as_bytes())
     }
 
     /// The server itself, never `pg_ctl`: it is to be our child.
@@ -145,12 +132,7 @@ impl Cluster {
 
     /// A connection string as libpq and its kin read it.
     pub fn url(&self) -> String {
-        let host = self
-            .socket_dir
-            .display()
-            .to_string()
-            .replace('\\', "\\\\")
-            .replace('\'', "\\'");
+        let host = self.socket_dir.display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
         format!("host='{host}' user={ROLE} dbname={DATABASE}")
     }
 
@@ -160,23 +142,15 @@ impl Cluster {
 
     /// Runs to the end; what it said becomes the error.
     fn run(&self, mut command: Command, input: &str) -> Result<(), Error> {
-        let failed = |output| Error::Init {
-            dir: self.home.dir.clone(),
-            output,
-        };
+        let failed = |output| Error::Init { dir: self.home.dir.clone(), output };
         let program = PathBuf::from(command.get_program());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(cannot("run", program))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ended before it read tells why in its output.
             let _ = stdin.write_all(input.as_bytes());
         }
-        let output = child
-            .wait_with_output()
-            .map_err(|error| failed(error.to_string()))?;
+        let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
         if output.status.success() {
             return Ok(());
         }
@@ -202,10 +176,7 @@ pub(crate) fn made_by(pg: &Path) -> Result<Option<u32>, Error> {
                 |error| error.to_string(),
                 |one| one.file_name().to_string_lossy().into(),
             );
-            Err(Error::Foreign {
-                dir: pg.into(),
-                found,
-            })
+            Err(Error::Foreign { dir: pg.into(), found })
         }
     }
 }

@@ -29,20 +29,14 @@ pub(crate) fn download(cache: &Path, major: Option<u32>) -> Result<PathBuf, Stri
     // The HTTP client panics without them; and a machine without PostgreSQL may be as bare as that.
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         return Err(
-            "there are no root certificates for HTTPS: ca-certificates is not installed".to_owned(),
+            "there are no root certificates for HTTPS: ca-certificates is not installed".to_owned()
         );
     }
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime
-            .map_err(|error| error.to_string())?
-            .block_on(fetch(&cache, major))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| error.to_string())?.block_on(fetch(&cache, major))
     };
-    let done = std::thread::Builder::new()
-        .name("download".to_owned())
-        .spawn(run);
+    let done = std::thread::Builder::new().name("download".to_owned()).spawn(run);
     let done = done.map_err(|error| error.to_string())?.join();
     done.unwrap_or_else(|_| {
         Err("the HTTP client could not be set up: are ca-certificates installed?".to_owned())
@@ -51,31 +45,17 @@ pub(crate) fn download(cache: &Path, major: Option<u32>) -> Result<PathBuf, Stri
 
 async fn fetch(cache: &Path, major: u32) -> Result<PathBuf, String> {
     let wanted = VersionReq::parse(&format!("^{major}")).map_err(|error| root_of(&error))?;
-    tracing::info!(
-        "no PostgreSQL on this machine: asking {} for version {major}",
-        theseus::URL
-    );
+    tracing::info!("no PostgreSQL on this machine: asking {} for version {major}", theseus::URL);
     let version = timeout(ASKING, get_version(theseus::URL, &wanted)).await;
     let version = version
-        .map_err(|_| {
-            format!(
-                "no answer from {} within {} s",
-                theseus::URL,
-                ASKING.as_secs()
-            )
-        })?
-        .map_err(|error| format!("{}: {}", theseus::URL, root_of(&error)))?;
+        .map_err(|_| format!("no answer from {} within {} s", theseus::URL, ASKING.as_secs()))?
+        .map_err(|error| format!("{} was not reached: {}", theseus::URL, root_of(&error)))?;
 
     tracing::info!("downloading PostgreSQL {version}, about 30 MB; this happens once");
     let exactly = VersionReq::parse(&format!("={version}")).map_err(|error| root_of(&error))?;
     let archive = timeout(FETCHING, get_archive(theseus::URL, &exactly)).await;
     let (_, bytes) = archive
-        .map_err(|_| {
-            format!(
-                "the download took longer than {} min",
-                FETCHING.as_secs() / 60
-            )
-        })?
+        .map_err(|_| format!("the download took longer than {} min", FETCHING.as_secs() / 60))?
         .map_err(|error| format!("the download failed: {}", root_of(&error)))?;
     let dir = unpack(cache, &version.to_string(), &bytes).await?;
     tracing::info!("PostgreSQL {version} is in {}", dir.display());
@@ -130,9 +110,7 @@ mod tests {
     }
 
     fn unpacked(cache: &Path, archive: &Vec<u8>) -> Result<PathBuf, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(unpack(cache, "17.1.0", archive))
     }
 
@@ -152,30 +130,17 @@ mod tests {
         let bin = dir.join("postgresql-17.1.0/bin");
         fs::create_dir_all(&bin).unwrap();
         for program in ["postgres", "initdb"] {
-            fs::write(
-                bin.join(program),
-                "#!/bin/sh\necho 'postgres (PostgreSQL) 17.1'\n",
-            )
-            .unwrap();
+            fs::write(bin.join(program), "#!/bin/sh\necho 'postgres (PostgreSQL) 17.1'\n").unwrap();
             fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let tar = Command::new("tar")
-            .args(["cz", "-C"])
-            .arg(&dir)
-            .arg("postgresql-17.1.0")
-            .output();
+        let tar =
+            Command::new("tar").args(["cz", "-C"]).arg(&dir).arg("postgresql-17.1.0").output();
         let dir_of_programs =
             unpacked(&dir.join("cache/postgresql"), &tar.unwrap().stdout).unwrap();
-        let mode = fs::metadata(dir_of_programs.parent().unwrap())
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(dir_of_programs.parent().unwrap()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
         let found = candidates(None, &dir).pop().unwrap();
-        assert_eq!(
-            (found.place, found.binaries.unwrap().major),
-            ("downloaded earlier", 17)
-        );
+        assert_eq!((found.place, found.binaries.unwrap().major), ("downloaded earlier", 17));
         fs::remove_dir_all(dir).unwrap();
     }
 }

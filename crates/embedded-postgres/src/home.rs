@@ -22,17 +22,13 @@ const STAGING: &str = "pg.init.";
 /// Where the binary keeps its data unless told otherwise: root's home is closed to the user that
 /// PostgreSQL runs as, so root has `/var/lib/wallstreet`; anyone else has the XDG data directory.
 pub fn default_data_dir() -> PathBuf {
-    let absolute = |key| {
-        env::var_os(key)
-            .map(PathBuf::from)
-            .filter(|path: &PathBuf| path.is_absolute())
-    };
+    let absolute =
+        |key| env::var_os(key).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
     if nix::unistd::Uid::effective().is_root() {
         return PathBuf::from("/var/lib/wallstreet");
     }
     let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
-    data.unwrap_or_else(|| PathBuf::from("/var/lib"))
-        .join("wallstreet")
+    data.unwrap_or_else(|| PathBuf::from("/var/lib")).join("wallstreet")
 }
 
 /// A data directory, by its real path.
@@ -77,17 +73,11 @@ impl Home {
         if self.lock().exists() {
             return Ok(());
         }
-        for entry in fs::read_dir(&self.dir)
-            .map_err(cannot("list", &self.dir))?
-            .flatten()
-        {
+        for entry in fs::read_dir(&self.dir).map_err(cannot("list", &self.dir))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let ours = name.starts_with("wallstreet") || name.starts_with('.');
             if !ours && !["cache", "lost+found"].contains(&name.as_str()) {
-                return Err(Error::Foreign {
-                    dir: self.dir.clone(),
-                    found: name,
-                });
+                return Err(Error::Foreign { dir: self.dir.clone(), found: name });
             }
         }
         Ok(())
@@ -96,10 +86,7 @@ impl Home {
     /// What a crash in `initdb` left behind. Only under the lock: before that it may be somebody's
     /// work in progress.
     pub fn remove_leftovers(&self) -> Result<(), Error> {
-        for entry in fs::read_dir(&self.dir)
-            .map_err(cannot("list", &self.dir))?
-            .flatten()
-        {
+        for entry in fs::read_dir(&self.dir).map_err(cannot("list", &self.dir))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(STAGING) {
                 fs::remove_dir_all(entry.path()).map_err(cannot("remove", entry.path()))?;
             }
@@ -120,11 +107,7 @@ impl Home {
         let name = format!("wallstreet-{:x}-{:x}", inode.dev(), inode.ino());
         let temporary = env::temp_dir().join(&name);
         let short = temporary.as_os_str().len() <= LONGEST_SOCKET_DIR;
-        let run = if short {
-            temporary
-        } else {
-            Path::new("/tmp").join(&name)
-        };
+        let run = if short { temporary } else { Path::new("/tmp").join(&name) };
         private_dir(&run, 0o711, user)?;
         Ok(run)
     }
@@ -140,9 +123,7 @@ pub(crate) fn private_dir(path: &Path, mode: u32, user: &Identity) -> Result<(),
             let ours =
                 [user.uid.as_raw(), nix::unistd::Uid::effective().as_raw()].contains(&found.uid());
             if !found.is_dir() || !ours {
-                return Err(cannot("use", path)(io::Error::other(
-                    "it belongs to somebody else",
-                )));
+                return Err(cannot("use", path)(io::Error::other("it belongs to somebody else")));
             }
             user.own(path)?;
         }
@@ -172,11 +153,7 @@ pub(crate) fn replace(path: &Path, mode: u32, text: &[u8]) -> Result<(), Error> 
     let new = path.with_extension(format!("new.{}", std::process::id()));
     let write = || {
         let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&new)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text)?;
         fs::rename(&new, path)
@@ -186,7 +163,5 @@ pub(crate) fn replace(path: &Path, mode: u32, text: &[u8]) -> Result<(), Error> 
 
 /// A rename is durable once its directory is.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(cannot("sync", path))
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(cannot("sync", path))
 }

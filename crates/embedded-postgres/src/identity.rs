@@ -33,15 +33,9 @@ impl Identity {
             let uid = Uid::from_raw(fs::symlink_metadata(path).ok()?.uid());
             if uid.is_root() { None } else { named(uid) }
         };
-        let accounts = || {
-            ACCOUNTS
-                .iter()
-                .find_map(|name| User::from_name(name).ok()?.map(Self::from))
-        };
-        owner(&data.join("pg"))
-            .or_else(|| owner(data))
-            .or_else(accounts)
-            .ok_or(Error::NoAccount)
+        let accounts =
+            || ACCOUNTS.iter().find_map(|name| User::from_name(name).ok()?.map(Self::from));
+        owner(&data.join("pg")).or_else(|| owner(data)).or_else(accounts).ok_or(Error::NoAccount)
     }
 
     /// Whether PostgreSQL is somebody else than this process.
@@ -66,20 +60,11 @@ impl Identity {
         }
         let name = |uid: Uid| named(uid).map_or_else(|| format!("user id {uid}"), |user| user.name);
         let remedy = if self.switches() {
-            format!(
-                "hand it over with `chown -R {} {}`",
-                self.name,
-                pg.display()
-            )
+            format!("hand it over with `chown -R {} {}`", self.name, pg.display())
         } else {
             format!("start as {} or as root", name(owner))
         };
-        Err(Error::Owner {
-            dir: pg.into(),
-            owner: name(owner),
-            user: self.name.clone(),
-            remedy,
-        })
+        Err(Error::Owner { dir: pg.into(), owner: name(owner), user: self.name.clone(), remedy })
     }
 
     /// Refuses a directory that this account cannot come to. By mode bits: the account has no
@@ -118,11 +103,7 @@ impl Identity {
 
 impl From<User> for Identity {
     fn from(user: User) -> Self {
-        Self {
-            uid: user.uid,
-            gid: user.gid,
-            name: user.name,
-        }
+        Self { uid: user.uid, gid: user.gid, name: user.name }
     }
 }
 

@@ -23,27 +23,20 @@ fn command(os_release: &str, major: Option<u32>) -> Option<String> {
         return Some(format!("brew install postgresql@{}", major.unwrap_or(17)));
     }
     let value = |key: &str| {
-        let line = os_release
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        line.unwrap_or_default()
-            .trim_matches(['"', '\''])
-            .to_owned()
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches(['"', '\'']).to_owned()
     };
     let number = major.map_or(String::new(), |major| major.to_string());
     let dashed = major.map_or(String::new(), |major| format!("-{major}"));
     let (id, like) = (value("ID"), value("ID_LIKE"));
-    [id.as_str()]
-        .into_iter()
-        .chain(like.split_whitespace())
-        .find_map(|id| match id {
-            "debian" | "ubuntu" => Some(format!("apt-get install postgresql{dashed}")),
-            "fedora" | "rhel" | "centos" => Some(format!("dnf install postgresql{number}-server")),
-            "alpine" => Some(format!("apk add postgresql{number}")),
-            "arch" => Some("pacman -S postgresql".to_owned()),
-            "suse" | "opensuse" => Some(format!("zypper install postgresql{number}-server")),
-            _ => None,
-        })
+    [id.as_str()].into_iter().chain(like.split_whitespace()).find_map(|id| match id {
+        "debian" | "ubuntu" => Some(format!("apt-get install postgresql{dashed}")),
+        "fedora" | "rhel" | "centos" => Some(format!("dnf install postgresql{number}-server")),
+        "alpine" => Some(format!("apk add postgresql{number}")),
+        "arch" => Some("pacman -S postgresql".to_owned()),
+        "suse" | "opensuse" => Some(format!("zypper install postgresql{number}-server")),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -60,10 +53,7 @@ mod tests {
     #[cfg(not(target_os = "macos"))]
     fn each_family_has_its_command_and_a_relative_is_served_like_its_parent() {
         let told = |text, major| command(text, major).unwrap();
-        assert_eq!(
-            told("NAME=x\nID=debian\n", None),
-            "apt-get install postgresql"
-        );
+        assert_eq!(told("NAME=x\nID=debian\n", None), "apt-get install postgresql");
         assert_eq!(told("ID=debian", Some(15)), "apt-get install postgresql-15");
         assert_eq!(
             told("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", None),

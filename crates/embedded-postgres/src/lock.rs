@@ -22,10 +22,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse {
-                    dir: home.dir.clone(),
-                    pid: holder(file),
-                });
+                return Err(Error::InUse { dir: home.dir.clone(), pid: holder(file) });
             }
             Err(TryLockError::Error(error)) => return Err(cannot("lock", &path)(error)),
         }
@@ -47,9 +44,5 @@ fn holder(mut file: File) -> String {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    if text.is_empty() {
-        "unknown".to_owned()
-    } else {
-        text.trim().to_owned()
-    }
+    if text.is_empty() { "unknown".to_owned() } else { text.trim().to_owned() }
 }

@@ -27,11 +27,7 @@ impl Log {
 
     /// For a child's standard output or error.
     pub fn stdio(&self) -> Result<Stdio, Error> {
-        Ok(self
-            .file
-            .try_clone()
-            .map_err(cannot("open", &self.path))?
-            .into())
+        Ok(self.file.try_clone().map_err(cannot("open", &self.path))?.into())
     }
 
     /// Moves a log that has grown too long to `postgres.log.1` and goes on in an empty one.
@@ -89,11 +85,7 @@ mod tests {
         log.bound().unwrap();
         server.write_all(b"more\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "more\n");
-        assert!(
-            fs::read_to_string(dir.join("postgres.log.1"))
-                .unwrap()
-                .ends_with("xx\nthe end\n")
-        );
+        assert!(fs::read_to_string(dir.join("postgres.log.1")).unwrap().ends_with("xx\nthe end\n"));
         fs::remove_dir_all(dir).unwrap();
     }
 }

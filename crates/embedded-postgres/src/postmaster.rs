@@ -18,6 +18,13 @@ use std::{
 
 /// A fast shutdown writes a checkpoint, which may take its time.
 const ORPHAN_PATIENCE: Duration = Duration::from_secs(60);
+/// Backends end by themselves once they notice that the postmaster is gone; those that compute
+/// notice late, and have nobody to answer to any more.
+const BACKEND_PATIENCE: [(Option<Signal>, Duration); 3] = [
+    (None, Duration::from_secs(2)),
+    (Some(Signal::SIGQUIT), Duration::from_secs(5)),
+    (Some(Signal::SIGKILL), Duration::from_secs(5)),
+];
 
 /// Whether the server with this pid takes connections: line 1 is the pid, line 8 the status.
 pub(crate) fn is_ready(pg: &Path, pid: u32) -> bool {
@@ -28,59 +35,36 @@ pub(crate) fn is_ready(pg: &Path, pid: u32) -> bool {
 
 /// The pid on line 1.
 pub(crate) fn recorded(pg: &Path) -> Option<u32> {
-    fs::read_to_string(pg.join("postmaster.pid"))
-        .ok()?
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(pg.join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
 }
 
 /// Makes sure that nobody runs on the cluster any more. Call it under the lock.
 pub(crate) fn clear_the_way(pg: &Path, socket_dir: &Path, user: &Identity) -> Result<(), Error> {
-    let (mut left, mut unsure) = processes::of(pg, user);
-    let orphan = recorded(pg).filter(|pid| left.contains(pid));
-    let steps: &[(Option<Signal>, Duration)] = match orphan {
-        Some(pid) => {
-            tracing::warn!(pid, "stopping a PostgreSQL that an earlier run left behind");
-            send(pid, Signal::SIGINT);
+    let mut left = processes::of(pg, user)?;
+    let steps: &[(Option<Signal>, Duration)] = match recorded(pg).filter(|pid| left.contains(pid)) {
+        Some(orphan) => {
+            tracing::warn!("stopping a PostgreSQL that an earlier run left behind (pid {orphan})");
+            send(orphan, Signal::SIGINT);
             &[(None, ORPHAN_PATIENCE)]
         }
-        // Backends end by themselves once they notice that the postmaster is gone; those that
-        // compute notice late.
-        None => &[
-            (None, Duration::from_secs(2)),
-            (Some(Signal::SIGQUIT), Duration::from_secs(5)),
-            (Some(Signal::SIGKILL), Duration::from_secs(5)),
-        ],
+        None => &BACKEND_PATIENCE,
     };
     for (signal, patience) in steps {
         if let Some(signal) = *signal {
             left.iter().for_each(|pid| send(*pid, signal));
         }
         let until = Instant::now() + *patience;
-        while (!left.is_empty() || unsure) && Instant::now() < until {
-            thread::sleep(Duration::from_millis(10));
-            (left, unsure) = processes::of(pg, user);
+        while !left.is_empty() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+            left = processes::of(pg, user)?;
         }
     }
     if !left.is_empty() {
         let pids: Vec<String> = left.iter().map(u32::to_string).collect();
-        return Err(Error::Leftovers {
-            dir: pg.into(),
-            pids: pids.join(" "),
-        });
+        return Err(Error::Leftovers { dir: pg.into(), pids: pids.join(" ") });
     }
-    // Where we cannot tell, PostgreSQL's own interlock decides.
-    if unsure {
-        return Ok(());
-    }
-    for stale in [
-        pg.join("postmaster.pid"),
-        socket_dir.join(".s.PGSQL.5432"),
-        socket_dir.join(".s.PGSQL.5432.lock"),
-    ] {
+    let socket = socket_dir.join(".s.PGSQL.5432");
+    for stale in [pg.join("postmaster.pid"), socket.with_extension("5432.lock"), socket] {
         match fs::remove_file(&stale) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(cannot("remove", stale)(error));
@@ -100,64 +84,44 @@ fn send(pid: u32, signal: Signal) {
 
 #[cfg(target_os = "linux")]
 mod processes {
-    use super::{Identity, Path};
-    use std::{fs, io, os::unix::fs::MetadataExt};
+    use super::{Error, Identity, Path, cannot};
+    use crate::child;
 
-    /// The living processes of the cluster: all of them work in its directory. And whether there
-    /// may be more: in a container root may lack the right to see where another user's process
-    /// works. A zombie works nowhere.
-    pub(super) fn of(pg: &Path, user: &Identity) -> (Vec<u32>, bool) {
-        let (mut certain, mut unsure) = (Vec::new(), false);
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
-                continue;
-            };
-            let proc = entry.path();
-            match fs::read_link(proc.join("cwd")) {
-                Ok(cwd) if cwd == pg => certain.push(pid),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    let theirs =
-                        fs::metadata(&proc).is_ok_and(|found| found.uid() == user.uid.as_raw());
-                    let comm = fs::read_to_string(proc.join("comm")).unwrap_or_default();
-                    if !theirs || comm.trim() != "postgres" || is_zombie(&proc) {
-                        continue;
-                    }
-                    let arguments = fs::read(proc.join("cmdline")).unwrap_or_default();
-                    let named = |argument: &[u8]| argument == pg.as_os_str().as_encoded_bytes();
-                    if arguments.split(|byte| *byte == 0).any(named) {
-                        certain.push(pid);
-                    } else {
-                        unsure = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-        (certain, unsure)
-    }
+    /// All of a cluster's processes work in its directory, and a zombie works nowhere. A shell that
+    /// an operator left there is not ours to stop, so the name counts too.
+    const SCRIPT: &str = r#"
+for process in /proc/[0-9]*; do
+    [ "$process/cwd" -ef "$1" ] && read -r name < "$process/comm" && [ "$name" = postgres ] &&
+        echo "${process#/proc/}"
+done
+:"#;
 
-    /// The state is the field after the command's name, which stands in parentheses and may hold
-    /// anything.
-    fn is_zombie(proc: &Path) -> bool {
-        let stat = fs::read_to_string(proc.join("stat")).unwrap_or_default();
-        stat.rsplit_once(')')
-            .is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    /// Asked as PostgreSQL's user: root in a container may lack the right to see where the
+    /// processes of others work.
+    pub(super) fn of(pg: &Path, user: &Identity) -> Result<Vec<u32>, Error> {
+        let mut command = child::command(Path::new("/bin/sh"), user, None);
+        let output = command.args(["-c", SCRIPT, "sh"]).arg(pg).output();
+        let output = output.map_err(cannot("run", "/bin/sh"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().filter_map(|pid| pid.parse().ok()).collect())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod processes {
-    use super::{Identity, Path, Pid, kill, recorded};
+    use super::{Error, Identity, Path, cannot, recorded};
+    use std::process::Command;
 
     /// Without `/proc` only the postmaster can be asked about; the rest is left to PostgreSQL's own
     /// interlock.
-    pub(super) fn of(pg: &Path, _user: &Identity) -> (Vec<u32>, bool) {
-        let alive =
-            |pid: &u32| i32::try_from(*pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok());
-        (recorded(pg).filter(alive).into_iter().collect(), false)
+    pub(super) fn of(pg: &Path, _user: &Identity) -> Result<Vec<u32>, Error> {
+        let Some(pid) = recorded(pg) else {
+            return Ok(Vec::new());
+        };
+        let mut ps = Command::new("/bin/ps");
+        let output = ps.args(["-o", "comm=", "-p", &pid.to_string()]).output();
+        let name = output.map_err(cannot("run", "/bin/ps"))?.stdout;
+        let ours = String::from_utf8_lossy(&name).contains("postgres");
+        Ok(ours.then_some(pid).into_iter().collect())
     }
 }

@@ -46,11 +46,7 @@ impl Server {
             let Some(child) = supervisor.launch()? else {
                 return Ok(());
             };
-            let Cluster {
-                socket_dir,
-                binaries,
-                ..
-            } = &supervisor.cluster;
+            let Cluster { socket_dir, binaries, .. } = &supervisor.cluster;
             let _ = tell.send((
                 socket_dir.clone(),
                 supervisor.cluster.url(),
@@ -59,18 +55,12 @@ impl Server {
             ));
             supervisor.watch(child)
         };
-        let spawned = thread::Builder::new()
-            .name("postgres".to_owned())
-            .spawn(run);
+        let spawned = thread::Builder::new().name("postgres".to_owned()).spawn(run);
         let thread = spawned.map_err(crate::error::cannot("start", "the supervising thread"))?;
         match told.recv() {
-            Ok((socket_dir, url, version, board)) => Ok(Self {
-                socket_dir,
-                url,
-                version,
-                board,
-                thread: Some((hold, thread)),
-            }),
+            Ok((socket_dir, url, version, board)) => {
+                Ok(Self { socket_dir, url, version, board, thread: Some((hold, thread)) })
+            }
             Err(_) => {
                 Err(ended(thread).expect_err("a thread that told nothing ended with an error"))
             }
@@ -109,9 +99,7 @@ impl Server {
     /// Whether an upgrade replaced the program under the running server: it should be restarted
     /// soon. Linux only.
     pub fn is_outdated(&self) -> bool {
-        let program = self
-            .pid()
-            .and_then(|pid| fs::read_link(format!("/proc/{pid}/exe")).ok());
+        let program = self.pid().and_then(|pid| fs::read_link(format!("/proc/{pid}/exe")).ok());
         program.is_some_and(|path| path.to_string_lossy().ends_with(" (deleted)"))
     }
 
@@ -153,17 +141,9 @@ fn prepare(config: &Config, until: Receiver<()>, board: Board) -> Result<Supervi
     }
     cluster.write_access_rules()?;
     let log = Log::open(cluster.home.log())?;
-    Ok(Supervisor {
-        cluster,
-        log,
-        board,
-        until,
-        _lock: lock,
-    })
+    Ok(Supervisor { cluster, log, board, until, _lock: lock })
 }
 
 fn ended(thread: Supervising) -> Result<(), Error> {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

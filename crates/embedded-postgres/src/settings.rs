@@ -48,27 +48,17 @@ pub(crate) fn arguments(
         // Anyone may knock: peer authentication asks the kernel who it is.
         ("unix_socket_permissions", "0777".to_owned()),
         ("hba_file", home.join("pg_hba.conf").display().to_string()),
-        (
-            "ident_file",
-            home.join("pg_ident.conf").display().to_string(),
-        ),
+        ("ident_file", home.join("pg_ident.conf").display().to_string()),
         ("logging_collector", "off".to_owned()),
         ("log_destination", "stderr".to_owned()),
         ("fsync", safe.to_owned()),
         ("full_page_writes", safe.to_owned()),
         ("synchronous_commit", safe.to_owned()),
     ];
-    let ours = DEFAULTS
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    let theirs = operator
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
+    let ours = DEFAULTS.iter().map(|(name, value)| format!("{name}={value}"));
+    let theirs = operator.iter().map(|(name, value)| format!("{name}={value}"));
     let fixed = fixed.iter().map(|(name, value)| format!("{name}={value}"));
-    ours.chain(theirs)
-        .chain(fixed)
-        .flat_map(|setting| ["-c".to_owned(), setting])
-        .collect()
+    ours.chain(theirs).chain(fixed).flat_map(|setting| ["-c".to_owned(), setting]).collect()
 }
 
 /// The setting is a list: a comma or a space in the path would otherwise make two of it.

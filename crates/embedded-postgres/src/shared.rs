@@ -72,24 +72,18 @@ pub fn shared_for_tests(dir: &Path) -> Result<String, Error> {
 
     let mut config = Config::new(dir);
     config.durable = false;
-    config.settings = SETTINGS
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    config.settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let home = Home::open(dir)?;
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     if !held.contains_key(&home.dir) {
         let users = open(&home, "users.lock")?;
-        users
-            .lock_shared()
-            .map_err(cannot("lock", home.dir.join("users.lock")))?;
+        users.lock_shared().map_err(cannot("lock", home.dir.join("users.lock")))?;
         held.insert(home.dir.clone(), (users, Vec::new()));
     }
     let (_, children) = held.get_mut(&home.dir).expect("inserted above");
 
     let start = open(&home, "start.lock")?;
-    start
-        .lock()
-        .map_err(cannot("lock", home.dir.join("start.lock")))?;
+    start.lock().map_err(cannot("lock", home.dir.join("start.lock")))?;
     let cluster = Cluster::prepare(home, &config)?;
     if !runs(&cluster) {
         children.push(launch(&cluster)?);
@@ -120,17 +114,11 @@ fn launch(cluster: &Cluster) -> Result<Child, Error> {
     let mark = log.len();
     let mut command = cluster.serve(None);
     command.stdout(log.stdio()?).stderr(log.stdio()?);
-    let mut child = command
-        .spawn()
-        .map_err(cannot("run", &cluster.binaries.dir))?;
+    let mut child = command.spawn().map_err(cannot("run", &cluster.binaries.dir))?;
     while !postmaster::is_ready(&pg, child.id()) {
         if let Some(status) = child.try_wait().map_err(cannot("watch", &pg))? {
             let what = format!("did not start ({status})");
-            return Err(Error::Server {
-                what,
-                tail: log.tail(mark),
-                log: log.path().into(),
-            });
+            return Err(Error::Server { what, tail: log.tail(mark), log: log.path().into() });
         }
         thread::sleep(Duration::from_millis(5));
     }

@@ -53,10 +53,7 @@ impl Board {
     }
 
     pub fn read(&self) -> State {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn write(&self, state: State) {
@@ -85,9 +82,8 @@ impl Supervisor {
         let mark = log.len();
         let mut command = cluster.serve(Some(Signal::SIGINT));
         command.stdout(log.stdio()?).stderr(log.stdio()?);
-        let mut child = command
-            .spawn()
-            .map_err(cannot("run", cluster.binaries.dir.join("postgres")))?;
+        let mut child =
+            command.spawn().map_err(cannot("run", cluster.binaries.dir.join("postgres")))?;
         let mut patience = Duration::from_secs(10);
         let since = Instant::now();
         while !postmaster::is_ready(&pg, child.id()) {
@@ -191,10 +187,7 @@ impl Drop for Supervisor {
 }
 
 fn stop(mut child: Child) {
-    for (signal, patience) in [
-        (Signal::SIGINT, STOP_PATIENCE),
-        (Signal::SIGQUIT, STOP_PATIENCE),
-    ] {
+    for (signal, patience) in [(Signal::SIGINT, STOP_PATIENCE), (Signal::SIGQUIT, STOP_PATIENCE)] {
         signal_to(&child, signal);
         let until = Instant::now() + patience;
         while Instant::now() < until {
@@ -203,10 +196,7 @@ fn stop(mut child: Child) {
             }
             std::thread::sleep(STARTING);
         }
-        tracing::warn!(
-            "PostgreSQL did not stop within {} s of {signal}",
-            patience.as_secs()
-        );
+        tracing::warn!("PostgreSQL did not stop within {} s of {signal}", patience.as_secs());
     }
     let _ = child.kill();
     let _ = child.wait();

@@ -22,6 +22,7 @@ use tokio_postgres::{
 
 /// How every session of ours behaves, whatever the server's defaults.
 const SESSION: &str = "SET TIME ZONE 'UTC';
+    SET search_path = public;
     SET lock_timeout = '5s';
     SET statement_timeout = '15s';
     SET idle_in_transaction_session_timeout = '15s';
@@ -63,7 +64,7 @@ impl Connection {
     /// Borrows one.
     pub(crate) async fn lend(pool: &Pool) -> Result<Self> {
         pool.get().await.map(Self).map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            deadpool_postgres::PoolError::Backend(error) => unavailable(describe(&error)),
             other => unavailable(other.to_string()),
         })
     }

@@ -27,10 +27,7 @@ fn within_one_process_a_second_start_is_refused_too_and_the_first_goes_on() {
     let scratch = Scratch::new();
     let server = scratch.start();
     let message = scratch.refusal();
-    assert!(
-        message.contains(&format!("(pid {})", std::process::id())),
-        "{message}"
-    );
+    assert!(message.contains(&format!("(pid {})", std::process::id())), "{message}");
     assert_eq!(crate::scratch::one(server.url(), "SELECT 1"), "1");
 }
 
@@ -60,10 +57,7 @@ fn a_cluster_of_another_major_is_refused_with_what_to_do() {
     drop(scratch.start());
     fs::write(scratch.pg().join("PG_VERSION"), "11\n").unwrap();
     let error = Server::start(scratch.config()).err().unwrap();
-    assert!(
-        matches!(error, Error::OtherMajor { cluster: 11, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::OtherMajor { cluster: 11, .. }), "{error:?}");
     let message = error.to_string();
     for part in [
         "made by PostgreSQL 11",
@@ -81,10 +75,7 @@ fn binaries_that_are_not_there_are_refused_by_name() {
     let mut config = scratch.config();
     config.binaries = Some(scratch.join("nowhere"));
     let message = refusal(config);
-    assert!(
-        message.contains("nowhere does not hold PostgreSQL 14"),
-        "{message}"
-    );
+    assert!(message.contains("nowhere does not hold PostgreSQL 14"), "{message}");
 }
 
 #[test]
@@ -93,11 +84,7 @@ fn a_postgres_that_is_too_old_is_refused_by_its_version() {
     let bin = scratch.join("bin");
     fs::create_dir(&bin).unwrap();
     for program in ["postgres", "initdb"] {
-        fs::write(
-            bin.join(program),
-            "#!/bin/sh\necho 'postgres (PostgreSQL) 13.4'\n",
-        )
-        .unwrap();
+        fs::write(bin.join(program), "#!/bin/sh\necho 'postgres (PostgreSQL) 13.4'\n").unwrap();
         fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut config = scratch.config();
@@ -133,9 +120,6 @@ fn root_is_told_which_directory_is_closed_to_the_user_that_postgres_runs_as() {
         return drop(Server::start(config).unwrap());
     }
     let message = refusal(config);
-    assert!(
-        message.contains(&format!("who cannot enter {}", closed.display())),
-        "{message}"
-    );
+    assert!(message.contains(&format!("who cannot enter {}", closed.display())), "{message}");
     assert!(message.contains("/var/lib/wallstreet"), "{message}");
 }

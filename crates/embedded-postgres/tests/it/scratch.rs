@@ -24,11 +24,7 @@ impl Scratch {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() {
-            memory.to_path_buf()
-        } else {
-            env::temp_dir()
-        };
+        let base = if memory.is_dir() { memory.to_path_buf() } else { env::temp_dir() };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = base.join(format!("embedded-postgres-{}-{number}", std::process::id()));
         fs::create_dir(&dir).unwrap();
@@ -87,10 +83,7 @@ pub fn refusal(config: Config) -> String {
 
 /// The first column of the rows of the last statement.
 pub fn query(url: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
@@ -152,14 +145,8 @@ pub struct Another {
 
 impl Another {
     pub fn spawn(mut command: Command, name: &str, dir: &Path) -> Self {
-        command
-            .args(["--exact", name, "--nocapture", "--test-threads=1"])
-            .env(ROLE, dir);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ROLE, dir);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }

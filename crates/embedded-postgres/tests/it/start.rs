@@ -14,12 +14,7 @@ fn a_new_directory_becomes_a_server_that_is_durable_private_and_checksummed() {
     let scratch = Scratch::new();
     let server = scratch.start();
     let show = |setting: &str| one(server.url(), &format!("SHOW {setting}"));
-    for safe in [
-        "fsync",
-        "full_page_writes",
-        "synchronous_commit",
-        "data_checksums",
-    ] {
+    for safe in ["fsync", "full_page_writes", "synchronous_commit", "data_checksums"] {
         assert_eq!(show(safe), "on", "{safe}");
     }
     assert_eq!(show("listen_addresses"), "");
@@ -27,17 +22,12 @@ fn a_new_directory_becomes_a_server_that_is_durable_private_and_checksummed() {
     assert_eq!(show("TimeZone"), "UTC");
     assert_eq!(show("shared_preload_libraries"), "plpgsql");
     assert_eq!(
-        one(
-            server.url(),
-            "SELECT current_user || '@' || current_database()"
-        ),
+        one(server.url(), "SELECT current_user || '@' || current_database()"),
         "wallstreet@wallstreet"
     );
     assert_eq!(
         server.state(),
-        State::Running {
-            pid: u32::try_from(scratch.postmaster()).unwrap()
-        }
+        State::Running { pid: u32::try_from(scratch.postmaster()).unwrap() }
     );
     assert!(one(server.url(), "SHOW server_version").starts_with(server.version()));
     assert!(!server.is_outdated());
@@ -48,11 +38,7 @@ fn nobody_but_us_can_read_what_is_on_disk() {
     let scratch = Scratch::new();
     let server = scratch.start();
     let mode = |name: &str| {
-        fs::metadata(scratch.join("data").join(name))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o7777
+        fs::metadata(scratch.join("data").join(name)).unwrap().permissions().mode() & 0o7777
     };
     assert_eq!(mode("pg"), 0o700);
     assert_eq!(mode("run"), 0o711);
@@ -65,16 +51,9 @@ fn nobody_but_us_can_read_what_is_on_disk() {
 fn what_was_committed_is_there_after_a_restart() {
     let scratch = Scratch::new();
     let server = scratch.start();
-    query(
-        server.url(),
-        "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')",
-    )
-    .unwrap();
+    query(server.url(), "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('here')").unwrap();
     server.stop().unwrap();
-    assert!(
-        !scratch.pg().join("postmaster.pid").exists(),
-        "it was not a clean stop"
-    );
+    assert!(!scratch.pg().join("postmaster.pid").exists(), "it was not a clean stop");
 
     let server = scratch.start();
     assert_eq!(one(server.url(), "SELECT word FROM kept"), "here");
@@ -85,11 +64,8 @@ fn the_operators_settings_win_over_ours_but_not_over_safety() {
     let scratch = Scratch::new();
     let mut config = scratch.config();
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    config.settings = vec![
-        set("work_mem", "8MB"),
-        set("fsync", "off"),
-        set("listen_addresses", "*"),
-    ];
+    config.settings =
+        vec![set("work_mem", "8MB"), set("fsync", "off"), set("listen_addresses", "*")];
     let server = Server::start(config).unwrap();
     assert_eq!(one(server.url(), "SHOW work_mem"), "8MB");
     assert_eq!(one(server.url(), "SHOW fsync"), "on");
@@ -102,10 +78,7 @@ fn a_setting_that_postgres_does_not_know_is_quoted_from_its_log() {
     let mut config = scratch.config();
     config.settings = vec![("no_such_setting".to_owned(), "1".to_owned())];
     let message = crate::scratch::refusal(config);
-    assert!(
-        message.contains("did not start") && message.contains("no_such_setting"),
-        "{message}"
-    );
+    assert!(message.contains("did not start") && message.contains("no_such_setting"), "{message}");
 }
 
 #[test]
@@ -114,21 +87,13 @@ fn a_path_too_long_for_a_socket_or_with_odd_characters_works() {
     let mut config = scratch.config();
     config.data_dir = scratch.join("a, b 'c' \\d").join("x".repeat(120));
     let server = Server::start(config.clone()).unwrap();
-    assert!(
-        server.socket_dir().as_os_str().len() <= 80,
-        "{}",
-        server.socket_dir().display()
-    );
+    assert!(server.socket_dir().as_os_str().len() <= 80, "{}", server.socket_dir().display());
     assert_eq!(one(server.url(), "SELECT 1"), "1");
     let first = server.socket_dir().to_path_buf();
     server.stop().unwrap();
 
     config.data_dir = scratch.join("a, b 'c' \\d");
-    fs::rename(
-        config.data_dir.join("x".repeat(120)),
-        scratch.join("short 'o\\dd'"),
-    )
-    .unwrap();
+    fs::rename(config.data_dir.join("x".repeat(120)), scratch.join("short 'o\\dd'")).unwrap();
     config.data_dir = scratch.join("short 'o\\dd'");
     let server = Server::start(config).unwrap();
     assert_ne!(server.socket_dir(), first);
@@ -167,11 +132,7 @@ fn kill_9_in_the_middle_of_the_first_start_is_no_obstacle_to_the_second() {
 #[test]
 fn a_user_without_rights_runs_it_as_themselves() {
     if let Some(dir) = role() {
-        let server = Server::start(Config {
-            allow_download: false,
-            ..Config::new(dir)
-        })
-        .unwrap();
+        let server = Server::start(Config { allow_download: false, ..Config::new(dir) }).unwrap();
         return say(&one(server.url(), "SELECT current_user"));
     }
     let scratch = Scratch::new();
@@ -195,10 +156,7 @@ fn what_is_found_is_what_is_run_and_the_rest_is_listed() {
     let scratch = Scratch::new();
     let found = find_binaries(None, &scratch).unwrap();
     let all = candidates(None, &scratch);
-    assert!(
-        all.iter().any(|one| one.binaries.as_ref() == Ok(&found)),
-        "{all:?}"
-    );
+    assert!(all.iter().any(|one| one.binaries.as_ref() == Ok(&found)), "{all:?}");
     let given = find_binaries(Some(&found.dir), &scratch).unwrap();
     assert_eq!(given, found);
     assert_eq!(scratch.start().version(), found.version);

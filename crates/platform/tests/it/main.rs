@@ -8,5 +8,8 @@ mod guards;
 mod keys;
 mod migrations;
 mod money;
+mod outage;
+mod people;
+mod programs;
 mod schema;
 mod vocabulary;
