@@ -41,6 +41,9 @@ impl Cluster {
             user.must_own(&pg)?;
         }
         let made_by = made_by(&pg)?;
+        if made_by.is_none() && home.marker().exists() {
+            return Err(Error::Vanished { dir: pg, marker: home.marker() });
+        }
         let explicit = config.binaries.as_deref();
         let binaries = binaries::obtain(explicit, &home.dir, made_by, config.allow_download)?;
         user.must_reach(&binaries.dir)?;
@@ -72,6 +75,21 @@ impl Cluster {
         }
         let pg = self.home.pg();
         fs::rename(&staging, &pg).map_err(cannot("create", &pg))?;
+        home::sync_dir(&self.home.dir)
+    }
+
+    /// Remembers that money is kept here: from now on a missing cluster is an
+    /// accident, such as a disk that was not mounted, and no reason for a new one.
+    pub fn mark(&self) -> Result<(), Error> {
+        let marker = self.home.marker();
+        if marker.exists() {
+            return Ok(());
+        }
+        home::replace(
+            &marker,
+            0o644,
+            b"The database in pg/ was made once and is never made again.\n",
+        )?;
         home::sync_dir(&self.home.dir)
     }
 

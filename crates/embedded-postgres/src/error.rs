@@ -77,6 +77,19 @@ pub enum Error {
         found: String,
     },
 
+    /// The database was here once and is not any more.
+    #[error(
+        "the database that was in {} is gone: mount or restore it; to begin with an empty one \
+        instead, remove {}",
+        dir.display(), marker.display()
+    )]
+    Vanished {
+        /// Where the cluster was.
+        dir: PathBuf,
+        /// What remembers it.
+        marker: PathBuf,
+    },
+
     /// PostgreSQL's user may not go where it must.
     #[error(
         "PostgreSQL runs as the user {user} (it refuses to run as root), who cannot enter {}, on \

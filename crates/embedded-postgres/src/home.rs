@@ -61,6 +61,11 @@ impl Home {
         self.dir.join("wallstreet.lock")
     }
 
+    /// There from the moment the first cluster is complete.
+    pub fn marker(&self) -> PathBuf {
+        self.dir.join("wallstreet.cluster")
+    }
+
     /// The process id in the name keeps an `initdb` that is still dying out of our way.
     pub fn staging(&self) -> PathBuf {
         self.dir.join(format!("{STAGING}{}", std::process::id()))

@@ -139,6 +139,7 @@ fn prepare(config: &Config, until: Receiver<()>, board: Board) -> Result<Supervi
         tracing::info!("making a new database with PostgreSQL {version} in {dir}");
         cluster.create()?;
     }
+    cluster.mark()?;
     cluster.write_access_rules()?;
     let log = Log::open(cluster.home.log())?;
     Ok(Supervisor { cluster, log, board, until, _lock: lock })

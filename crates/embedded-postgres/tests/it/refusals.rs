@@ -43,6 +43,22 @@ fn a_directory_of_somebody_elses_files_is_refused_and_left_as_it_was() {
 }
 
 #[test]
+fn a_database_that_has_vanished_is_not_replaced_by_an_empty_one() {
+    let scratch = Scratch::new();
+    drop(scratch.start());
+    fs::remove_dir_all(scratch.pg()).unwrap();
+    let message = scratch.refusal();
+    assert!(message.contains("is gone: mount or restore it"), "{message}");
+    fs::create_dir(scratch.pg()).unwrap();
+    // An empty mount point is no database either; as root it is also nobody's to write to.
+    let message = scratch.refusal();
+    assert!(message.contains("is gone") || message.contains("belongs to"), "{message}");
+    fs::remove_dir(scratch.pg()).unwrap();
+    fs::remove_file(scratch.join("data").join("wallstreet.cluster")).unwrap();
+    drop(scratch.start());
+}
+
+#[test]
 fn a_cluster_without_its_version_is_refused() {
     let scratch = Scratch::new();
     drop(scratch.start());
