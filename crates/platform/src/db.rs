@@ -8,6 +8,7 @@
 use crate::{
     error::{Error, Result},
     settings::PoolSettings,
+    tls,
 };
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use ledger::{Amount, Money};
 use rust_decimal::Decimal;
 use std::{error::Error as StdError, time::Duration};
 use tokio_postgres::{
-    NoTls, Row,
+    Row,
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, accepts, private::BytesMut, to_sql_checked},
 };
@@ -34,13 +35,12 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// Builds the pool; connects to nothing yet.
 pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
-    let mut config: tokio_postgres::Config = database.parse().map_err(|error| {
-        Error::invalid("DATABASE_URL", "invalid", format!("is not a connection string: {error}"))
-    })?;
+    let mut config = tls::parse(database)?;
+    let tls = tls::connector(&config)?;
     config.connect_timeout(settings.connect).application_name("wallstreet");
     let manager = Manager::from_config(
         config,
-        NoTls,
+        tls,
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
     let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {

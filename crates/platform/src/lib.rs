@@ -12,6 +12,7 @@
 pub mod error;
 pub mod clock;
 pub mod secret;
+mod tls;
 mod db;
 pub mod migrations;
 pub mod page;

@@ -14,11 +14,12 @@
 use crate::{
     db,
     error::{Error, Result},
+    tls,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
-use tokio_postgres::{Client, GenericClient, IsolationLevel, NoTls, error::SqlState};
+use tokio_postgres::{Client, GenericClient, IsolationLevel, error::SqlState};
 
 /// One step of the schema, and the way back.
 #[derive(Clone, Copy, Debug)]
@@ -372,15 +373,14 @@ async fn step(client: &mut Client, way: Way) -> Result<Option<Applied>> {
 /// Opens a connection of its own: the migrations' role may be another one than
 /// the server's, and their statements take as long as they take.
 async fn connect(database: &str) -> Result<Client> {
-    let mut config: tokio_postgres::Config = database
-        .parse()
-        .map_err(|error: tokio_postgres::Error| Problem::Closed(error.to_string()))?;
+    let mut config = tls::parse(database)?;
+    let tls = tls::connector(&config)?;
     config.application_name("wallstreet migrate");
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(10));
     }
     let (client, connection) =
-        config.connect(NoTls).await.map_err(|error| match Error::from(error) {
+        config.connect(tls).await.map_err(|error| match Error::from(error) {
             Error::Internal(cause) => Problem::Closed(cause.to_string().trim_end().into()).into(),
             for_now => for_now,
         })?;
