@@ -43,10 +43,16 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
 
 /// A token goes before a key, and a header that came twice is no credential.
 fn credential(headers: &HeaderMap) -> Result<Credential<'_>, Unauthenticated> {
-    if let Some(value) = single(headers, header::AUTHORIZATION.as_str(), Unauthenticated::InvalidToken)? {
+    if let Some(value) =
+        single(headers, header::AUTHORIZATION.as_str(), Unauthenticated::InvalidToken)?
+    {
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
         let bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
-        return if bearer { Ok(Credential::Token(token)) } else { Err(Unauthenticated::InvalidToken) };
+        return if bearer {
+            Ok(Credential::Token(token))
+        } else {
+            Err(Unauthenticated::InvalidToken)
+        };
     }
     single(headers, "x-api-key", Unauthenticated::InvalidKey)?
         .map(Credential::Key)

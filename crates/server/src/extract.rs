@@ -56,7 +56,7 @@ impl<S: Sync> FromRequestParts<S> for Key {
 /// The one id in the path.
 pub(crate) struct PathId<T>(pub(crate) T);
 
-impl<S: Sync, T: From<Id>> FromRequestParts<S> for PathId<T> {
+impl<S: Send + Sync, T: From<Id>> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -84,8 +84,13 @@ fn idempotency_key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>,
 }
 
 async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body must be at most 1 MiB");
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body must be at most 1 MiB",
+        )
+    };
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
         let text = "Send the body as it is, without Content-Encoding";
@@ -111,7 +116,11 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let bytes = bytes.to_bytes();
     if !bytes.is_empty() && !is_json {
         let text = "Send the body as application/json, and say so in Content-Type";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            text,
+        ));
     }
     Ok(bytes)
 }

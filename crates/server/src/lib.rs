@@ -97,6 +97,10 @@ impl App {
     fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
 }
 
 impl std::ops::Deref for App {
@@ -123,7 +127,8 @@ pub fn openapi() -> String {
 }
 
 fn assemble(app: &App) -> Router {
-    let (mut router, _) = routes::table(app).split_for_parts();
+    let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
+    let mut router = Router::from(routes::table(|doors| doors.route_layer(attempts)));
     if app.settings.docs {
         router = router.merge(docs::routes());
     }
@@ -150,10 +155,19 @@ fn cors(origins: &[String]) -> CorsLayer {
         .chain([axum::http::header::RETRY_AFTER, axum::http::header::LOCATION]);
     CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods(["GET", "POST", "PUT", "PATCH", "DELETE"].map(|m| m.parse().expect("a method")))
+        .allow_methods(
+            ["GET", "POST", "PUT", "PATCH", "DELETE"].map(|m| m.parse().expect("a method")),
+        )
         .allow_headers(
-            ["authorization", "content-type", "x-api-key", "idempotency-key", "x-request-id", "traceparent"]
-                .map(axum::http::HeaderName::from_static),
+            [
+                "authorization",
+                "content-type",
+                "x-api-key",
+                "idempotency-key",
+                "x-request-id",
+                "traceparent",
+            ]
+            .map(axum::http::HeaderName::from_static),
         )
         .expose_headers(exposed.collect::<Vec<_>>())
         .max_age(Duration::from_secs(600))

@@ -85,7 +85,9 @@ impl Limits {
         let mut windows = lock(&self.attempts);
         let current = windows.at(identity, now).kept.as_mut();
         // A try that began in an earlier window says nothing about this one.
-        let Some(current) = current.filter(|now| Arc::ptr_eq(&now.leave, &tries.leave)) else { return };
+        let Some(current) = current.filter(|now| Arc::ptr_eq(&now.leave, &tries.leave)) else {
+            return;
+        };
         current.failed += 1;
         if current.failed >= self.settings.auth_max {
             current.leave.close();

@@ -66,7 +66,8 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let parts: Vec<&str> = given.split('-').collect();
     let [version, trace, parent, flags] = parts.try_into().ok()?;
     let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        part.len() == length
+            && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let present = |part: &str| part.bytes().any(|b| b != b'0');
     let sound = version == "00"

@@ -6,7 +6,20 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
-/// The parameters every list takes.
+/// The parameters of a list that is short enough to be read as a whole.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the parameters that `take` reads")]
+pub(crate) struct Pages {
+    /// Which page, from 1.
+    #[param(minimum = 1, maximum = 10_000_000, default = 1)]
+    page: Option<u32>,
+    /// How many items a page has.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+}
+
+/// The parameters every other list takes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the parameters that `take` reads")]
@@ -29,9 +42,11 @@ pub(crate) fn take(given: &mut BTreeMap<String, Given>) -> Result<PageRequest, P
     let page = number(given, "page")?;
     let position = match (page, given.remove("cursor")) {
         (page, None) => Position::Number(page.unwrap_or(1)),
-        (None, Some(Given::One(text))) => Cursor::parse(&text).map(Position::After).ok_or_else(|| {
-            Problem::field("cursor", "invalid", "must be the nextCursor of a page of this list")
-        })?,
+        (None, Some(Given::One(text))) => {
+            Cursor::parse(&text).map(Position::After).ok_or_else(|| {
+                Problem::field("cursor", "invalid", "must be the nextCursor of a page of this list")
+            })?
+        }
         _ => {
             let text = "cannot be combined with page: use one of the two";
             return Err(Problem::field("cursor", "conflicting", text));
@@ -80,7 +95,8 @@ impl<T> From<&Listing<T>> for Pagination {
             Position::Number(page) => Some(page),
             Position::After(_) => None,
         };
-        let total_pages = listing.total.map(|total| (total + i64::from(limit) - 1) / i64::from(limit));
+        let total_pages =
+            listing.total.map(|total| (total + i64::from(limit) - 1) / i64::from(limit));
         Self {
             page,
             limit,

@@ -16,13 +16,21 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, time::Duration};
 use utoipa::ToSchema;
 
+/// When to ask again for what is about to be settled.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Why a request failed, on its way out to the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    /// The HTTP status.
-    pub(crate) status: StatusCode,
+    status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
+    more: Box<More>,
+}
+
+/// What only some problems have.
+#[derive(Clone, Debug, Default)]
+struct More {
     errors: Vec<Violation>,
     data: Option<Box<RawValue>>,
     retry_after: Option<Duration>,
@@ -37,16 +45,25 @@ impl Problem {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            errors: Vec::new(),
-            data: None,
-            retry_after: None,
-            original: None,
-            cause: None,
-        }
+        Self { status, code, message: message.into(), more: Box::default() }
+    }
+
+    /// With a time to come back.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.more.retry_after = Some(wait);
+        self
+    }
+
+    /// With something to show beside the error.
+    pub(crate) fn with_data(mut self, data: Box<RawValue>) -> Self {
+        self.more.data = Some(data);
+        self
+    }
+
+    /// With what only the log may see.
+    fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.more.cause = Some(cause.to_string());
+        self
     }
 
     /// One field of the request breaks a rule.
@@ -57,22 +74,21 @@ impl Problem {
     /// A fault of ours.
     pub(crate) fn internal(cause: impl fmt::Display) -> Self {
         let text = "Something went wrong on our side: report the request id if it happens again";
-        let problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", text);
-        Self { cause: Some(cause.to_string()), ..problem }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", text).because(cause)
     }
 
     /// Something is missing for the moment.
     pub(crate) fn unavailable(retry_after: Duration, cause: impl fmt::Display) -> Self {
         let text = "The service is not available at the moment: try again shortly";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text);
-        Self { retry_after: Some(retry_after), cause: Some(cause.to_string()), ..problem }
+        problem.retry_after(retry_after).because(cause)
     }
 
     /// Too many requests; come back after.
     pub(crate) fn throttled(retry_after: Duration) -> Self {
         let text = "Too many requests: wait for the seconds that Retry-After says";
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", text);
-        Self { retry_after: Some(retry_after), ..problem }
+        problem.retry_after(retry_after)
     }
 
     /// What axum answers by itself, with a status and no words.
@@ -88,46 +104,43 @@ impl Problem {
         Self::new(status, code, text)
     }
 
-    /// With something to show beside the error.
-    pub(crate) fn with_data(self, data: Box<RawValue>) -> Self {
-        Self { data: Some(data), ..self }
-    }
-
     /// A wrong secret, or an address found to be taken. Who brought no secret, or
     /// input that could not be read, tried nothing.
     pub(crate) fn is_failed_try(&self) -> bool {
         match self.status {
             StatusCode::UNAUTHORIZED => self.code != Unauthenticated::Missing.code(),
             StatusCode::CONFLICT => true,
-            _ => false,
+            _ => self.more.errors.iter().any(|error| error.code == "incorrect"),
         }
     }
 
     /// The answer itself; logs what the client must not see.
     pub(crate) fn render(self, request_id: &str, now: Timestamp) -> Response {
-        if let Some(cause) = &self.cause {
-            tracing::error!(status = self.status.as_u16(), code = self.code, %cause, "request failed");
+        let More { errors, data, retry_after, original, cause } = *self.more;
+        let (status, code) = (self.status, self.code);
+        if let Some(cause) = cause {
+            tracing::error!(status = status.as_u16(), code, %cause, "request failed");
         }
-        let replayed = self.original.is_some();
-        let (at, request_id) = match self.original {
+        let replayed = original.is_some();
+        let (at, request_id) = match original {
             Some(original) => (original.at, original.request_id),
             None => (now, request_id.to_owned()),
         };
         let body = ErrorBody {
             success: false,
             message: self.message.into_owned(),
-            code: self.code.to_owned(),
+            code: code.to_owned(),
             request_id,
             timestamp: Time(at),
-            errors: self.errors.into_iter().map(FieldError::from).collect(),
-            data: self.data,
+            errors: errors.into_iter().map(FieldError::from).collect(),
+            data,
         };
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"wallstreet\"");
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
@@ -149,20 +162,27 @@ impl From<Error> for Problem {
         let message = error.to_string();
         let of = |status| Self::new(status, code, message);
         match error {
-            Error::Invalid(errors) => Self { errors, ..of(StatusCode::BAD_REQUEST) },
+            Error::Invalid(errors) => {
+                let mut problem = of(StatusCode::BAD_REQUEST);
+                problem.more.errors = errors;
+                problem
+            }
             Error::Unauthenticated(_) => of(StatusCode::UNAUTHORIZED),
             Error::Forbidden(_) => of(StatusCode::FORBIDDEN),
             Error::NotFound(_) => of(StatusCode::NOT_FOUND),
-            Error::Conflict(Conflict::InFlight) => {
-                Self { retry_after: Some(Duration::from_secs(1)), ..of(StatusCode::CONFLICT) }
-            }
+            Error::Conflict(Conflict::InFlight) => of(StatusCode::CONFLICT).retry_after(SOON),
             Error::Conflict(_) => of(StatusCode::CONFLICT),
             Error::KeyReused => of(StatusCode::UNPROCESSABLE_ENTITY),
             Error::Refused { original, .. } => {
-                Self { original, ..of(StatusCode::UNPROCESSABLE_ENTITY) }
+                let mut problem = of(StatusCode::UNPROCESSABLE_ENTITY);
+                problem.more.original = original;
+                problem
             }
             Error::Unavailable { what, retry_after, cause } => {
-                Self::unavailable(retry_after, format!("{what}: {cause}"))
+                Self::unavailable(retry_after, format_args!("{what}: {cause}"))
+            }
+            Error::OutcomeUnknown { cause } => {
+                of(StatusCode::SERVICE_UNAVAILABLE).retry_after(SOON).because(cause)
             }
             Error::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }

@@ -16,13 +16,12 @@ use serde::{
     forward_to_deserialize_any,
 };
 use std::collections::BTreeMap;
-use utoipa::IntoParams;
 
 /// The filters of a list and the page that is asked for.
 pub(crate) struct List<F>(pub(crate) F, pub(crate) PageRequest);
 
 /// The filters of a list that has none.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Unfiltered {}
 

@@ -4,14 +4,14 @@
 use crate::{
     App,
     api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
-    limits,
 };
-use axum::middleware::from_fn_with_state;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The table.
-pub(crate) fn table(app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::default().merge(open()).nest("/api/v1", doors(app).merge(bank()))
+/// The table; `guard` puts a layer around the doors where secrets are tried.
+pub(crate) fn table(
+    guard: impl FnOnce(OpenApiRouter<App>) -> OpenApiRouter<App>,
+) -> OpenApiRouter<App> {
+    OpenApiRouter::default().merge(open()).nest("/api/v1", guard(doors()).merge(bank()))
 }
 
 /// Without authentication and without limits.
@@ -27,13 +27,12 @@ fn open() -> OpenApiRouter<App> {
 }
 
 /// Where secrets are tried: failures are counted.
-fn doors(app: &App) -> OpenApiRouter<App> {
+fn doors() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::change_password))
-        .route_layer(from_fn_with_state(app.clone(), limits::attempts))
 }
 
 fn bank() -> OpenApiRouter<App> {

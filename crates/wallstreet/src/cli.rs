@@ -16,13 +16,14 @@ Exit codes:
   69  the database is not available
   75  another process has the data directory
   78  the configuration is wrong or incomplete
+  130 a second signal stopped it at once
 
 Settings come from flags, then the environment, then the file wallstreet.toml:
   `wallstreet config` shows them, `wallstreet config --example` explains them.";
 
 /// A self-hosted platform for financial accounts.
 #[derive(Debug, Parser)]
-#[command(name = "wallstreet", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "wallstreet", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
@@ -91,7 +92,7 @@ pub struct Serve {
 ///
 /// `serve` brings it forward by itself. These commands work on DATABASE_URL or on the embedded PostgreSQL, also beside a
 /// running server.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
   wallstreet migrate status
@@ -119,7 +120,7 @@ pub enum Migrate {
     InitSql,
 }
 
-/// Administrators
+/// Create administrators
 ///
 /// Works on DATABASE_URL or on the embedded PostgreSQL, also beside a running server.
 #[derive(Debug, Subcommand)]
@@ -166,7 +167,7 @@ pub struct Json {
 }
 
 /// Show the settings and where each comes from; secrets are masked
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 #[command(after_help = "\
 Examples:
   wallstreet config

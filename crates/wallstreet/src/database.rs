@@ -46,7 +46,9 @@ impl Database {
             progress.step("database", without_password(url));
             return Ok(Self::Remote(url.clone()));
         }
-        if let Ok(found) = embedded_postgres::find_binaries(config.pg_bin.as_deref(), &config.data_dir) {
+        if let Ok(found) =
+            embedded_postgres::find_binaries(config.pg_bin.as_deref(), &config.data_dir)
+        {
             progress.step("PostgreSQL", format_args!("{}, {}", found.version, found.dir.display()));
         }
         let data = config.data_dir.display();
@@ -55,7 +57,9 @@ impl Database {
         } else {
             progress.step("database", format_args!("making a new one in {data} …"));
         }
-        start(config).map(|server| Self::Embedded(Arc::new(server))).map_err(failure)
+        start(config)
+            .map(|server| Self::Embedded(Arc::new(server)))
+            .map_err(|error| failure(&error))
     }
 
     /// The database for a command that may run beside a server.
@@ -69,7 +73,7 @@ impl Database {
         match start(config) {
             Ok(server) => Ok(Self::Embedded(Arc::new(server))),
             Err(Error::InUse { pid, .. }) => neighbour(config, pid),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(failure(&error)),
         }
     }
 
@@ -102,7 +106,11 @@ pub fn is_made(config: &Config) -> bool {
 ///
 /// # Errors
 /// [`Exit::DatabaseUnavailable`].
-pub async fn answer(config: &Config, database: &Database, progress: Progress) -> Result<(), Failure> {
+pub async fn answer(
+    config: &Config,
+    database: &Database,
+    progress: Progress,
+) -> Result<(), Failure> {
     let since = Instant::now();
     let mut told = false;
     loop {
@@ -111,24 +119,40 @@ pub async fn answer(config: &Config, database: &Database, progress: Progress) ->
             Ok(_) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let wait = if matches!(database, Database::Remote(_)) { config.database_wait } else { NEIGHBOUR_PATIENCE };
+        let wait = if matches!(database, Database::Remote(_)) {
+            config.database_wait
+        } else {
+            NEIGHBOUR_PATIENCE
+        };
         if since.elapsed() >= wait {
             return Err(unreachable_failure(config, database, &cause, wait));
         }
         if !told {
-            progress.step("waiting", format_args!("for the database, up to {} s: {cause}", wait.as_secs()));
+            progress.step(
+                "waiting",
+                format_args!("for the database, up to {} s: {cause}", wait.as_secs()),
+            );
             told = true;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-fn unreachable_failure(config: &Config, database: &Database, cause: &str, wait: Duration) -> Failure {
+fn unreachable_failure(
+    config: &Config,
+    database: &Database,
+    cause: &str,
+    wait: Duration,
+) -> Failure {
     let origin = config.effective.iter().find(|one| one.setting.name == "DATABASE_URL");
     let origin = origin.map_or(String::new(), |one| format!(" ({})", one.origin));
     let what = match database {
-        Database::Remote(url) => format!("the database {}{origin} does not answer", without_password(url)),
-        Database::Embedded(_) | Database::Neighbour { .. } => "the embedded PostgreSQL does not answer".to_owned(),
+        Database::Remote(url) => {
+            format!("the database {}{origin} does not answer", without_password(url))
+        }
+        Database::Embedded(_) | Database::Neighbour { .. } => {
+            "the embedded PostgreSQL does not answer".to_owned()
+        }
     };
     let next = match database {
         Database::Remote(_) => {
@@ -150,7 +174,7 @@ fn start(config: &Config) -> Result<Server, Error> {
 }
 
 /// The embedded PostgreSQL's errors already say what to do.
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::InUse { .. } => Exit::InUse,
         Error::NotBinaries { .. } | Error::Foreign { .. } => Exit::Configuration,
@@ -166,18 +190,28 @@ fn neighbour(config: &Config, pid: String) -> Result<Database, Failure> {
     loop {
         let why = match fs::read_to_string(&record) {
             Ok(text) => match socket_dir(&text) {
-                Some(dir) => return Ok(Database::Neighbour { url: url(&dir), pid }),
+                Some(dir) => {
+                    return Ok(Database::Neighbour { url: url(&dir), pid });
+                }
                 None => "its PostgreSQL is not ready".to_owned(),
             },
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                let what = format!("{} is in use by process {pid}, whose database is not open to this user", config.data_dir.display());
-                let next = format!("run this command as the user of that process (`ps -o user= -p {pid}`), or as root");
+                let what = format!(
+                    "{} is in use by process {pid}, whose database is not open to this user",
+                    config.data_dir.display()
+                );
+                let next = format!(
+                    "run this command as the user of that process (`ps -o user= -p {pid}`), or as root"
+                );
                 return Err(Failure::new(Exit::InUse, what).next(next));
             }
             Err(error) => error.to_string(),
         };
         if since.elapsed() > NEIGHBOUR_PATIENCE {
-            let what = format!("{} is in use by process {pid}, and its database cannot be reached: {why}", config.data_dir.display());
+            let what = format!(
+                "{} is in use by process {pid}, and its database cannot be reached: {why}",
+                config.data_dir.display()
+            );
             return Err(Failure::new(Exit::InUse, what).next("look at that process, or stop it"));
         }
         thread::sleep(Duration::from_millis(100));

@@ -60,12 +60,15 @@ impl From<platform::Error> for Failure {
                 Self::new(Exit::DatabaseUnavailable, format!("{what} is not available: {cause}"))
             }
             platform::Error::Invalid(violations) => {
-                let each: Vec<_> = violations.iter().map(|one| format!("{} {}", one.field, one.message)).collect();
+                let each: Vec<_> =
+                    violations.iter().map(|one| format!("{} {}", one.field, one.message)).collect();
                 Self::new(Exit::Failed, each.join("; "))
             }
             platform::Error::Internal(cause) => {
                 let exit = match cause.downcast_ref() {
-                    Some(Problem::Closed(_) | Problem::OldServer(_) | Problem::Busy) => Exit::DatabaseUnavailable,
+                    Some(Problem::Closed(_) | Problem::OldServer(_) | Problem::Busy) => {
+                        Exit::DatabaseUnavailable
+                    }
                     _ => Exit::Failed,
                 };
                 Self::new(exit, cause.to_string())

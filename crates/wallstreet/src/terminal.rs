@@ -8,6 +8,7 @@ use crate::{
 use std::{
     fmt::Display,
     io::{self, IsTerminal},
+    sync::atomic::{AtomicBool, Ordering},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -41,17 +42,28 @@ pub fn ink(stream: &impl IsTerminal, ink: Ink, text: impl Display) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
+/// Whether standard error has become a stream of JSON.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
 /// Tells why a command ended.
-pub fn report(failure: &Failure) {
+pub fn report(Failure { what, next, .. }: &Failure) {
+    if AS_JSON.load(Ordering::Relaxed) {
+        tracing::error!(next, "{what}");
+        return;
+    }
     let stderr = io::stderr();
-    eprintln!("{} {}", ink(&stderr, Ink::Bad, "error:"), failure.what);
-    if let Some(next) = &failure.next {
+    eprintln!("{} {what}", ink(&stderr, Ink::Bad, "error:"));
+    if let Some(next) = next {
         eprintln!("{} {next}", ink(&stderr, Ink::Strong, "next:"));
     }
 }
 
 /// Something to look at that does not stop us.
 pub fn warn(text: impl Display) {
+    if AS_JSON.load(Ordering::Relaxed) {
+        tracing::warn!("{text}");
+        return;
+    }
     eprintln!("{} {text}", ink(&io::stderr(), Ink::Odd, "warning:"));
 }
 
@@ -61,7 +73,10 @@ pub fn start_logging(config: &Config) {
     let filter = EnvFilter::new(format!("{},embedded_postgres::server=warn", config.log_level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            AS_JSON.store(true, Ordering::Relaxed);
+            builder.json().flatten_event(true).init();
+        }
         LogFormat::Text => {
             let colour = io::stderr().is_terminal() && !config::plain_output();
             builder.with_ansi(colour).with_target(false).init();
@@ -82,7 +97,12 @@ impl Progress {
     /// One step, under a word.
     pub fn step(self, word: &str, text: impl Display) {
         match self.0 {
-            LogFormat::Text => eprintln!("  {} {text}", ink(&io::stderr(), Ink::Faint, format_args!("{word:<11}"))),
+            LogFormat::Text => {
+                eprintln!(
+                    "  {} {text}",
+                    ink(&io::stderr(), Ink::Faint, format_args!("{word:<11}"))
+                );
+            }
             LogFormat::Json => tracing::info!(step = word, "{text}"),
         }
     }

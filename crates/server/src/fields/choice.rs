@@ -7,25 +7,12 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-macro_rules! choices {
+/// Words that are written.
+macro_rules! written {
     ($($(#[$doc:meta])* $name:ident($inner:ty) = [$($word:literal),*];)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub(crate) struct $name(pub(crate) $inner);
-
-        impl $name {
-            const WORDS: &'static [&'static str] = &[$($word),*];
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = String::deserialize(deserializer)?;
-                let known = Self::WORDS.contains(&word.as_str());
-                let value = known.then(|| word.parse().ok()).flatten();
-                let refused = || format!("must be one of {}", Self::WORDS.join(", "));
-                value.map(Self).ok_or_else(|| D::Error::custom(refused()))
-            }
-        }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -35,11 +22,27 @@ macro_rules! choices {
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                string().enum_values(Some(Self::WORDS.iter().copied())).into()
+                string().enum_values(Some([$($word),*])).into()
             }
         }
 
         impl ToSchema for $name {}
+    )*};
+}
+
+/// Words that are read as well.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = [$($word:literal),*];)*) => {$(
+        written! { $(#[$doc])* $name($inner) = [$($word),*]; }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                const WORDS: &[&str] = &[$($word),*];
+                let word = String::deserialize(deserializer)?;
+                let refused = || D::Error::custom(format!("must be one of {}", WORDS.join(", ")));
+                word.parse().map(Self).map_err(|()| refused())
+            }
+        }
     )*};
 }
 
@@ -52,10 +55,13 @@ choices! {
     Kind(ledger::Kind) = ["deposit", "withdrawal", "transfer", "credit", "debit"];
     /// The documented states of a transaction.
     Status(ledger::Status) = ["pending", "completed", "failed"];
-    /// Which way a transaction moves its account.
-    Direction(ledger::Direction) = ["in", "out"];
     /// The documented roles.
     Role(platform::Role) = ["user", "admin"];
     /// The states of a user.
     UserStatus(platform::users::UserStatus) = ["active", "suspended", "closed"];
+}
+
+written! {
+    /// Which way a transaction moves its account.
+    Direction(ledger::Direction) = ["in", "out"];
 }

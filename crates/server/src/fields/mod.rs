@@ -10,12 +10,10 @@ mod permissions;
 mod text;
 mod time;
 
-pub(crate) use choice::{
-    AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus,
-};
+pub(crate) use choice::{AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus};
 pub(crate) use metadata::Metadata;
 pub(crate) use money::{Amount, Money, WrittenAmount};
-pub(crate) use permissions::{GivenPermissions, Permissions};
+pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
     AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone, Search,
     Term, Typed,

@@ -12,9 +12,13 @@ use std::{collections::BTreeSet, fmt};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type, schema::AdditionalProperties,
+        ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema, Type,
+        schema::AdditionalProperties,
     },
 };
+
+/// The highest limit of a key.
+const MAX_RATE: i32 = 1_000_000;
 
 /// What a key has: the documented object.
 #[derive(Clone, Debug)]
@@ -77,6 +81,33 @@ impl Serialize for Permissions {
         object.end()
     }
 }
+
+/// Requests of a key per window; 0: unlimited.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "i64")]
+pub(crate) struct KeyRate(pub(crate) i32);
+
+impl TryFrom<i64> for KeyRate {
+    type Error = &'static str;
+    fn try_from(rate: i64) -> Result<Self, Self::Error> {
+        let rate = i32::try_from(rate).ok().filter(|rate| (0..=MAX_RATE).contains(rate));
+        rate.map(Self).ok_or("must be between 0 and 1000000")
+    }
+}
+
+impl PartialSchema for KeyRate {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .description(Some("Requests per rate-limit window; 0: unlimited."))
+            .minimum(Some(0))
+            .maximum(Some(MAX_RATE))
+            .examples([serde_json::json!(100)])
+            .into()
+    }
+}
+
+impl ToSchema for KeyRate {}
 
 fn names() -> Vec<&'static str> {
     Permission::ALL.iter().map(|permission| permission.as_str()).collect()

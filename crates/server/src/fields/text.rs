@@ -2,7 +2,7 @@
 
 use super::string;
 use ledger::{AccountId, TransactionId, UserId};
-use platform::{api_keys, users};
+use platform::{api_keys, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -39,6 +39,7 @@ text_fields! {
     Email(users::Email) = users::Email::parse, string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
         .max_length(Some(255))
+        .pattern(Some(r"^(?=[^@]{1,64}@)[!#-'*+\-/-9=?A-Z^-~]+(\.[!#-'*+\-/-9=?A-Z^-~]+)*@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"))
         .examples(["ada@example.com"]);
     /// A new password.
     Password(users::Password) = users::Password::parse, string()
@@ -46,12 +47,13 @@ text_fields! {
         .description(Some("At least 8 characters with upper and lower case, a digit and a special character; at most 72 bytes; not a common one."))
         .min_length(Some(8))
         .max_length(Some(72))
-        .pattern(Some(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[^A-Za-z0-9])[^\u0000]*$"))
+        .pattern(Some(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[^A-Za-z0-9])[^\x00]*$"))
         .examples(["Correct-Horse-7"]);
     /// A first or last name.
     PersonName(users::Name) = users::Name::parse, string()
         .min_length(Some(1))
         .max_length(Some(100))
+        .pattern(Some(r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]*$"))
         .examples(["Ada"]);
     /// A telephone number.
     Phone(users::Phone) = users::Phone::parse, string()
@@ -62,27 +64,28 @@ text_fields! {
     KeyName(api_keys::KeyName) = api_keys::KeyName::parse, string()
         .min_length(Some(1))
         .max_length(Some(100))
+        .pattern(Some(r"^(?=[^\x00]*\S)[^\x00]*$"))
         .examples(["Nightly export"]);
     /// Whatever somebody typed to show who they are: not judged, only bounded.
     Typed(String) = |text| bounded(text, 1, 4096), string()
         .min_length(Some(1))
         .max_length(Some(4096))
-        .pattern(Some(r"^[^\u0000]*$"));
+        .pattern(Some(r"^[^\x00]*$"));
     /// What a transaction is for.
-    Description(String) = |text| bounded(text, 0, 1000), string()
+    Description(transactions::Description) = transactions::Description::parse, string()
         .max_length(Some(1000))
-        .pattern(Some(r"^[^\u0000]*$"))
+        .pattern(Some(r"^[^\x00]*$"))
         .examples(["Rent for May"]);
     /// Words to look for.
     Search(String) = |text| bounded(text, 1, 100), string()
         .min_length(Some(1))
         .max_length(Some(100))
-        .pattern(Some(r"^[^\u0000]*$"));
+        .pattern(Some(r"^[^\x00]*$"));
     /// A word of the audit trail.
     Term(String) = |text| bounded(text, 1, 100), string()
         .min_length(Some(1))
         .max_length(Some(100))
-        .pattern(Some(r"^[^\u0000]*$"));
+        .pattern(Some(r"^[^\x00]*$"));
     /// An ISO 4217 code.
     Currency(ledger::Currency) = |text| ledger::Currency::parse(text).map_err(|e| e.to_string()),
         string()

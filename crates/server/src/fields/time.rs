@@ -66,8 +66,8 @@ macro_rules! bounds {
 bounds! {
     /// From here on; of a day (UTC), its first moment.
     Begin = midnight;
-    /// Up to here; of a day (UTC), its last moment.
-    End = |date| midnight(date.tomorrow().ok()?)?.checked_sub(jiff::SignedDuration::from_micros(1)).ok();
+    /// Up to, but not at, this moment; of a day (UTC), its end.
+    End = |date| midnight(date.tomorrow().ok()?);
 }
 
 fn date_time() -> ObjectBuilder {
@@ -82,7 +82,7 @@ fn midnight(date: Date) -> Option<Timestamp> {
 fn moment(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_at_checked(10)?;
     let shape = time.starts_with(['T', 't']) && time.ends_with(['Z', 'z'])
-        || time.len() > 15 && time.as_bytes().get(time.len() - 3) == Some(&b':');
+        || time.len() >= 15 && time.as_bytes().get(time.len() - 3) == Some(&b':');
     let plain = time.bytes().all(|b| b.is_ascii_digit() || b"Tt:.Zz+-".contains(&b));
     day(date)?;
     if shape && plain { text.parse().ok() } else { None }

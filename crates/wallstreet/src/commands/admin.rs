@@ -26,8 +26,9 @@ pub fn run(what: Admin, config: &Config) -> Result<ExitCode, Failure> {
     let email = Email::parse(&create.email).map_err(|why| wrong("--email", &why))?;
     let first_name = Name::parse(&create.first_name).map_err(|why| wrong("--first-name", &why))?;
     let last_name = Name::parse(&create.last_name).map_err(|why| wrong("--last-name", &why))?;
-    let password = Password::parse(&ask_password(&create)?)
-        .map_err(|why| Failure::new(Exit::Failed, format!("the password is refused: {why}")).next(PASSWORD_RULE))?;
+    let password = Password::parse(&ask_password(&create)?).map_err(|why| {
+        Failure::new(Exit::Failed, format!("the password is refused: {why}")).next(PASSWORD_RULE)
+    })?;
     let database = Database::any(config)?;
     let created = block_on(async {
         let url = database.url();

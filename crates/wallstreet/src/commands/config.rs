@@ -37,7 +37,11 @@ fn table(config: &Config) -> String {
         let value = one.shown.clone().unwrap_or_else(|| absent(config, one));
         let is_default = one.origin == Origin::Default;
         let padded = format!("{value:<32}");
-        let value = if is_default { ink(&stdout, Ink::Faint, padded) } else { ink(&stdout, Ink::Strong, padded) };
+        let value = if is_default {
+            ink(&stdout, Ink::Faint, padded)
+        } else {
+            ink(&stdout, Ink::Strong, padded)
+        };
         let _ = writeln!(text, "{:<name$}  {value}  {}", one.setting.name, one.origin);
     }
     text

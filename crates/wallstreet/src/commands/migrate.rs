@@ -15,7 +15,10 @@ use std::{
 };
 
 /// Does it.
-pub fn run(what: Migrate, load: impl FnOnce() -> Result<Config, Failure>) -> Result<ExitCode, Failure> {
+pub fn run(
+    what: Migrate,
+    load: impl FnOnce() -> Result<Config, Failure>,
+) -> Result<ExitCode, Failure> {
     if matches!(what, Migrate::InitSql) {
         return print(&migrations::init_sql());
     }
@@ -59,21 +62,36 @@ fn table(entries: &[Entry]) -> String {
     let pending = entries.iter().filter(|entry| entry.applied_at.is_none()).count();
     let _ = match pending {
         0 => writeln!(text, "{} migrations, none pending", entries.len()),
-        _ => writeln!(text, "{} migrations, {pending} pending: run `wallstreet migrate up`", entries.len()),
+        _ => writeln!(
+            text,
+            "{} migrations, {pending} pending: run `wallstreet migrate up`",
+            entries.len()
+        ),
     };
     text
 }
 
 /// Undoing deletes: somebody must mean it.
 fn confirm(to: u32) -> Result<(), Failure> {
-    let kept = if to == 0 { "EVERYTHING in the database".to_owned() } else { format!("what the migrations after {to} hold") };
+    let kept = if to == 0 {
+        "EVERYTHING in the database".to_owned()
+    } else {
+        format!("what the migrations after {to} hold")
+    };
     if !io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Failed, format!("this deletes {kept}, and there is nobody to ask"))
-            .next("add --yes if that is meant"));
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("this deletes {kept}, and there is nobody to ask"),
+        )
+        .next("add --yes if that is meant"));
     }
     eprint!("This deletes {kept}. Type yes to go on: ");
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::new(Exit::Failed, "nothing was undone")) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure::new(Exit::Failed, "nothing was undone"))
+    }
 }

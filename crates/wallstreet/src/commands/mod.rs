@@ -28,8 +28,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let flags = cli.flags();
     let load = || -> Result<Config, Failure> {
         let config = Config::load(&flags)?;
-        config.warnings.iter().for_each(terminal::warn);
         terminal::start_logging(&config);
+        config.warnings.iter().for_each(terminal::warn);
         Ok(config)
     };
     match cli.command {
@@ -50,9 +50,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
 /// Writes a command's result.
 fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') { Ok(()) } else { stdout.write_all(b"\n") }
-    });
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stdout.write_all(b"\n") });
     match written.and_then(|()| stdout.flush()) {
         // The reader has seen enough, e.g. `| head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),

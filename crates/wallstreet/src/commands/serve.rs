@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 
@@ -39,8 +39,10 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let platform = open(config, &database, progress).await?;
+        let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since, progress).await?;
-        let served = serve(config, &database, platform.clone(), listener, progress).await;
+        let stop = signals.asked(progress);
+        let served = serve(config, &database, platform.clone(), listener, stop).await;
         platform.shutdown().await;
         served
     });
@@ -81,7 +83,11 @@ fn other(port: u16) -> u16 {
 }
 
 /// The bank on an up-to-date schema.
-async fn open(config: &Config, database: &Database, progress: Progress) -> Result<Platform, Failure> {
+async fn open(
+    config: &Config,
+    database: &Database,
+    progress: Progress,
+) -> Result<Platform, Failure> {
     database::answer(config, database, progress).await?;
     let applied = migrations::up(database.url(), None).await?;
     match applied.len() {
@@ -109,13 +115,18 @@ async fn welcome(
             "start once with --env development, which listens on 127.0.0.1, log in as that user, and change the password",
         )
     })?;
-    let seen = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let seen = if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
     progress.step("API", format_args!("http://{seen}/api/v1"));
     if config.http.docs {
         progress.step("API docs", format_args!("http://{seen}/api-docs"));
     }
     if sample {
-        progress.step("log in as", "admin@wallstreet.com, password Admin123! (in development only)");
+        progress
+            .step("log in as", "admin@wallstreet.com, password Admin123! (in development only)");
     }
     progress.say(format_args!("Ready after {:.1} s. Ctrl-C stops.", since.elapsed().as_secs_f32()));
     Ok(())
@@ -127,7 +138,7 @@ async fn serve(
     database: &Database,
     platform: Platform,
     listener: TcpListener,
-    progress: Progress,
+    asked: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let (lose, lost) = oneshot::channel();
     let watched = match database {
@@ -136,13 +147,12 @@ async fn serve(
     };
     let stop = async move {
         tokio::select! {
-            () = asked(progress) => {}
+            () = asked => {}
             why = failed(watched) => drop(lose.send(why)),
         }
     };
-    let router = server::router(platform, http(config));
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    server::serve(listener, router, stop).await;
+    server::serve(listener, platform, http(config), stop).await?;
     match lost.await {
         Ok(why) => Err(Failure::new(Exit::DatabaseUnavailable, why)),
         // Nobody lost it: the sender is gone.
@@ -150,25 +160,36 @@ async fn serve(
     }
 }
 
-/// Ends at the first SIGINT or SIGTERM. The second ends the process, and with it the embedded PostgreSQL.
-async fn asked(progress: Progress) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::warn!("signals cannot be caught: the process ends at once when asked to");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// What asks a process to stop. Until they are caught they end it at once, and the embedded PostgreSQL with it.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    progress.say("Stopping: open requests may finish. Again to stop at once.");
-    tokio::spawn(async move {
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        std::process::exit(FORCED);
-    });
+    }
+
+    /// Ends at the first. The second does not wait for anybody.
+    async fn asked(mut self, progress: Progress) {
+        self.next().await;
+        progress.say("Stopping: open requests may finish. Again to stop at once.");
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(FORCED);
+        });
+    }
 }
 
 /// Ends when the embedded PostgreSQL has given up.
@@ -190,7 +211,11 @@ fn http(config: &Config) -> server::Settings {
         environment: config.environment,
         cors_origins: http.cors_origins,
         docs: http.docs,
-        rate_limits: RateLimits { max: http.max_requests, window: http.window, auth_max: http.auth_max },
+        rate_limits: RateLimits {
+            max: http.max_requests,
+            window: http.window,
+            auth_max: http.auth_max,
+        },
         trusted_proxies: http.trusted_proxies,
         max_connections: http.max_connections,
     }

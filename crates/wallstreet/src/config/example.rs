@@ -14,12 +14,17 @@ pub fn example() -> String {
         for setting in settings.iter().filter(|setting| setting.name != "WALLSTREET_CONFIG") {
             let _ = write!(text, "\n# {}\n", setting.about);
             if setting.shown == Shown::Never {
-                let _ = writeln!(text, "# Or {}_FILE, the path of a file that holds it.", setting.name);
+                let _ =
+                    writeln!(text, "# Or {}_FILE, the path of a file that holds it.", setting.name);
             }
             let _ = match setting.fallback {
-                Fallback::Value(value) if is_bare(value) => writeln!(text, "# {} = {value}", setting.name),
+                Fallback::Value(value) if is_bare(value) => {
+                    writeln!(text, "# {} = {value}", setting.name)
+                }
                 Fallback::Value(value) => writeln!(text, "# {} = \"{value}\"", setting.name),
-                Fallback::Depends(on) => writeln!(text, "# {} = \"\" # default: {on}", setting.name),
+                Fallback::Depends(on) => {
+                    writeln!(text, "# {} = \"\" # default: {on}", setting.name)
+                }
                 Fallback::Unset => writeln!(text, "# {} = \"\"", setting.name),
             };
         }

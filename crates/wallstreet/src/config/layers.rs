@@ -88,14 +88,17 @@ impl Layers {
     fn environment(&mut self) {
         let mut variables = BTreeMap::new();
         for (name, value) in env::vars_os() {
-            let Ok(name) = name.into_string() else { continue };
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
             match value.into_string() {
                 Ok(value) if value.is_empty() => {}
                 Ok(value) => {
                     variables.insert(name, value);
                 }
                 Err(_) if settings::find(&name).is_some() => {
-                    self.problems.push(format!("the environment variable {name} is not UTF-8 text"));
+                    self.problems
+                        .push(format!("the environment variable {name} is not UTF-8 text"));
                 }
                 Err(_) => {}
             }
@@ -115,7 +118,8 @@ impl Layers {
                 && settings::find(name).is_none()
                 && let Some(meant) = settings::meant(name)
             {
-                self.warnings.push(format!("{name} is not a setting and is ignored; did you mean {meant}?"));
+                self.warnings
+                    .push(format!("{name} is not a setting and is ignored; did you mean {meant}?"));
             }
         }
     }
@@ -143,7 +147,8 @@ impl Layers {
         let data_dir = above
             .get("WALLSTREET_DATA_DIR")
             .map_or_else(embedded_postgres::default_data_dir, |found| found.text.clone().into());
-        let path = given.map_or_else(|| data_dir.join("wallstreet.toml"), |found| found.text.clone().into());
+        let path = given
+            .map_or_else(|| data_dir.join("wallstreet.toml"), |found| found.text.clone().into());
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if given.is_none() && error.kind() == std::io::ErrorKind::NotFound => return,
@@ -165,7 +170,9 @@ impl Layers {
             && let Some(Found { text, origin }) = self.found.get("WALLSTREET_DATA_DIR")
             && Path::new(text) != data_dir
         {
-            self.problems.push(format!("WALLSTREET_DATA_DIR cannot be moved by the file that lies in it ({origin})"));
+            self.problems.push(format!(
+                "WALLSTREET_DATA_DIR cannot be moved by the file that lies in it ({origin})"
+            ));
         }
         self.file = Some(path);
     }
@@ -174,20 +181,24 @@ impl Layers {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let origin = Origin::File(path.into(), line_of(text, key.span().start));
+            let (given, content) = (settings::find(name), settings::of_file(name));
+            if given.is_none() && content.is_none() {
+                self.unknown(name, &origin);
+                continue;
+            }
             let Some(value) = plain(value.get_ref()) else {
-                self.problems.push(format!(
-                    "{name} ({origin}) must be a text, a whole number, true, false or a list of texts"
-                ));
+                let right = "a text, a whole number, true, false or a list of texts";
+                self.problems.push(format!("{name} ({origin}): expected {right}"));
                 continue;
             };
-            if name == "WALLSTREET_CONFIG" {
-                self.problems.push(format!("{name} ({origin}) has no meaning in the file itself"));
-            } else if let Some(setting) = settings::find(name) {
-                self.put(setting, &value, origin);
-            } else if let Some(setting) = settings::of_file(name) {
-                self.put_content(setting, name, &value, origin);
-            } else {
-                self.unknown(name, &origin);
+            match (given, content) {
+                _ if name == "WALLSTREET_CONFIG" => {
+                    self.problems
+                        .push(format!("{name} ({origin}) has no meaning in the file itself"));
+                }
+                (Some(setting), _) => self.put(setting, &value, origin),
+                (None, Some(setting)) => self.put_content(setting, name, &value, origin),
+                (None, None) => {}
             }
         }
     }
@@ -197,7 +208,8 @@ impl Layers {
             return;
         }
         if let Some(other) = self.found.get(setting.name) {
-            self.problems.push(format!("{} is given twice: {} and {origin}", setting.name, other.origin));
+            self.problems
+                .push(format!("{} is given twice: {} and {origin}", setting.name, other.origin));
         }
         self.found.insert(setting.name, Found { text: text.to_owned(), origin });
     }
@@ -205,10 +217,13 @@ impl Layers {
     /// `<NAME>_FILE`: the value is what the file holds, without the newline at its end.
     fn put_content(&mut self, setting: &'static Setting, name: &str, path: &str, origin: Origin) {
         match fs::read_to_string(path) {
-            Ok(text) if !text.trim().is_empty() => self.put(setting, text.trim_end_matches(['\n', '\r']), origin),
+            Ok(text) if !text.trim().is_empty() => {
+                self.put(setting, text.trim_end_matches(['\n', '\r']), origin);
+            }
             Ok(_) => self.problems.push(format!("{name} ({origin}) names {path}, which is empty")),
             Err(error) => {
-                self.problems.push(format!("{name} ({origin}) names {path}, which cannot be read: {error}"));
+                self.problems
+                    .push(format!("{name} ({origin}) names {path}, which cannot be read: {error}"));
             }
         }
     }

@@ -14,7 +14,7 @@ use platform::{Environment, PoolSettings, Secret};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -144,7 +144,7 @@ impl Config {
             many => format!("the configuration cannot be used:\n  - {}", many.join("\n  - ")),
         };
         Err(Failure::new(Exit::Configuration, what)
-            .next("see what is set with `wallstreet config`, and what can be set with `wallstreet config --example`"))
+            .next("`wallstreet config --example` explains every setting"))
     }
 
     /// Whether this is one's own machine.
@@ -179,10 +179,20 @@ impl Reader {
             connect: self.value("DB_POOL_CONNECT", values::duration),
         };
         let pg_bin = self.optional("WALLSTREET_PG_BIN", values::path);
-        let pg_download = self.value("WALLSTREET_PG_DOWNLOAD", values::switch);
+        let pg_download = self.depends(
+            "WALLSTREET_PG_DOWNLOAD",
+            if values::CAN_DOWNLOAD { "true" } else { "false" },
+            values::download,
+        );
         let jwt_secret = self.optional("JWT_SECRET", secrets::parse(environment));
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
         let logins = self.logins(development);
+        if development && !address.ip().is_loopback() {
+            self.layers.warnings.push(format!(
+                "HOST {ip} lets other machines in, and development has an administrator with a published password: \
+                 use --env production, or HOST 127.0.0.1"
+            ));
+        }
         let log_level = self.value("LOG_LEVEL", values::log_level);
         let text = development || stderr().is_terminal();
         let format = if text { "text" } else { "json" };
@@ -264,7 +274,9 @@ impl Reader {
     ) -> T {
         let given = self.optional(name, &parse);
         given.unwrap_or_else(|| {
-            if let Some(last) = self.effective.last_mut().filter(|last| last.origin == Origin::Default) {
+            if let Some(last) =
+                self.effective.last_mut().filter(|last| last.origin == Origin::Default)
+            {
                 last.shown = Some(fallback.to_owned());
             }
             parse(fallback).expect("a default is a right value")
@@ -272,7 +284,11 @@ impl Reader {
     }
 
     /// A setting that may be absent.
-    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, values::Expected>) -> Option<T> {
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, values::Expected>,
+    ) -> Option<T> {
         let setting = setting(name);
         let Some(found) = self.layers.found.get(name) else {
             self.effective.push(Effective { setting, shown: None, origin: Origin::Default });
@@ -283,12 +299,22 @@ impl Reader {
             Shown::WithoutPassword => without_password(&found.text),
             Shown::Never => "***".to_owned(),
         };
-        self.effective.push(Effective { setting, shown: Some(shown.clone()), origin: found.origin.clone() });
+        self.effective.push(Effective {
+            setting,
+            shown: Some(shown.clone()),
+            origin: found.origin.clone(),
+        });
         match parse(&found.text) {
             Ok(value) => Some(value),
             Err(expected) => {
-                let is = if setting.shown == Shown::Plainly { format!(" is \"{shown}\"") } else { String::new() };
-                self.layers.problems.push(format!("{name}{is} ({}): expected {expected}", found.origin));
+                let is = if setting.shown == Shown::Plainly {
+                    format!(" is \"{shown}\"")
+                } else {
+                    String::new()
+                };
+                self.layers
+                    .problems
+                    .push(format!("{name}{is} ({}): expected {expected}", found.origin));
                 None
             }
         }

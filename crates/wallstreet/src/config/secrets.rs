@@ -2,7 +2,7 @@
 //!
 //! Invariant: of two processes that make the same secret at the same time, both use the one that was there first.
 
-use super::{Config, settings::all, settings::Shown, values::Expected};
+use super::{Config, settings::Shown, settings::all, values::Expected};
 use crate::failure::{Exit, Failure};
 use platform::{Environment, Secret};
 use std::{
@@ -21,7 +21,10 @@ pub(super) fn parse(environment: Environment) -> impl Fn(&str) -> Result<Secret,
         if environment == Environment::Development || text.len() >= LEAST_BYTES {
             return Ok(Secret::new(text));
         }
-        Err(format!("at least {LEAST_BYTES} bytes in {environment}, and it has {}; make one with `openssl rand -hex 32`", text.len()))
+        Err(format!(
+            "at least {LEAST_BYTES} bytes in {environment}, and it has {}; make one with `openssl rand -hex 32`",
+            text.len()
+        ))
     }
 }
 
@@ -41,8 +44,12 @@ impl Config {
             return Ok(());
         }
         let (names, is) = (missing.join(" and "), if missing.len() == 1 { "is" } else { "are" });
-        let exports: Vec<_> = missing.iter().map(|name| format!("export {name}=$(openssl rand -hex 32)")).collect();
-        let what = format!("{names} {is} not set, and in {} nothing makes up for that", self.environment);
+        let exports: Vec<_> =
+            missing.iter().map(|name| format!("export {name}=$(openssl rand -hex 32)")).collect();
+        let what = format!(
+            "{names} {is} not set, and {} requires what development makes for itself",
+            self.environment
+        );
         Err(Failure::new(Exit::Configuration, what).next(format!(
             "give each a value that stays the same from start to start, at least {LEAST_BYTES} random bytes, \
              e.g. `{}`; or set {}_FILE to the path of a file that holds it",
@@ -54,8 +61,11 @@ impl Config {
     /// The secrets that nobody gave.
     pub fn missing_secrets(&self) -> Vec<&'static str> {
         let given = [("JWT_SECRET", &self.jwt_secret), ("API_KEY_SALT", &self.api_key_salt)];
-        let names = all().filter(|setting| setting.shown == Shown::Never).map(|setting| setting.name);
-        names.filter(|name| given.iter().any(|(known, secret)| known == name && secret.is_none())).collect()
+        let names =
+            all().filter(|setting| setting.shown == Shown::Never).map(|setting| setting.name);
+        names
+            .filter(|name| given.iter().any(|(known, secret)| known == name && secret.is_none()))
+            .collect()
     }
 
     /// The secret that signs tokens and the one that keys the hashes of API keys; made now where development lacks them.
@@ -68,7 +78,11 @@ impl Config {
             Some(secret) => Ok(secret.clone()),
             None => keep(&place(self, name)).map(Secret::new).map_err(|error| {
                 let path = place(self, name);
-                Failure::new(Exit::Failed, format!("cannot keep {name} in {}: {error}", path.display())).next(format!(
+                Failure::new(
+                    Exit::Failed,
+                    format!("cannot keep {name} in {}: {error}", path.display()),
+                )
+                .next(format!(
                     "let this user write {}, or set {name} yourself",
                     self.data_dir.display()
                 ))
@@ -92,7 +106,9 @@ fn keep(path: &Path) -> io::Result<String> {
 fn whole(text: &str) -> io::Result<String> {
     let secret = text.trim();
     if secret.len() < LEAST_BYTES {
-        return Err(io::Error::other("the file holds less than a secret; remove it to have a new one made"));
+        return Err(io::Error::other(
+            "the file holds less than a secret; remove it to have a new one made",
+        ));
     }
     Ok(secret.to_owned())
 }

@@ -44,7 +44,8 @@ const fn setting(name: &'static str, fallback: Fallback, about: &'static str) ->
 }
 
 const fn secret(name: &'static str, about: &'static str) -> Setting {
-    let fallback = Depends("in development made once and kept in the data directory, else required");
+    let fallback =
+        Depends("in development made once and kept in the data directory, else required");
     Setting { name, alias: None, fallback, shown: Shown::Never, about }
 }
 
@@ -79,9 +80,13 @@ const WHERE: &[Setting] = &[
 ];
 
 const HTTP: &[Setting] = &[
-    setting("HOST", Value("127.0.0.1"), "The address to listen on; 0.0.0.0 or :: for all of the machine's."),
+    setting(
+        "HOST",
+        Value("127.0.0.1"),
+        "The address to listen on; 0.0.0.0 or :: for all of the machine's.",
+    ),
     setting("PORT", Value("3000"), "The TCP port to listen on; 0 takes a free one."),
-    setting("MAX_CONNECTIONS", Value("10000"), "How many clients may be connected at once."),
+    setting("MAX_CONNECTIONS", Value("1000"), "How many clients may be connected at once."),
     setting(
         "TRUSTED_PROXIES",
         Unset,
@@ -111,7 +116,7 @@ const DATABASE: &[Setting] = &[
         shown: Shown::WithoutPassword,
         ..setting(
             "DATABASE_URL",
-            Depends("unset: an embedded PostgreSQL in the data directory"),
+            Depends("an embedded PostgreSQL in the data directory"),
             "A PostgreSQL 14 or later to use, e.g. postgres://user:password@localhost:5432/wallstreet.",
         )
     },
@@ -121,22 +126,33 @@ const DATABASE: &[Setting] = &[
     setting("DB_POOL_CONNECT", Value("2s"), "How long a request waits for a connection."),
     setting(
         "WALLSTREET_PG_BIN",
-        Depends("unset: looked for in the usual places"),
+        Depends("looked for in the usual places"),
         "The directory that holds the programs postgres and initdb for the embedded PostgreSQL.",
     ),
     setting(
         "WALLSTREET_PG_DOWNLOAD",
-        Value("true"),
+        Depends("true if this build can download, else false"),
         "Whether to download PostgreSQL when the machine has none.",
     ),
 ];
 
 const LOGINS: &[Setting] = &[
     secret("JWT_SECRET", "Signs access tokens; at least 32 bytes. Changing it ends every login."),
-    secret("API_KEY_SALT", "Keys the stored hashes of API keys; at least 32 bytes. Changing it voids every key."),
+    secret(
+        "API_KEY_SALT",
+        "Keys the stored hashes of API keys; at least 32 bytes. Changing it voids every key.",
+    ),
     setting("JWT_EXPIRATION", Value("24h"), "How long an access token lives."),
-    setting("JWT_REFRESH_EXPIRATION", Value("7d"), "How long a refresh token, and so an unused login, lives."),
-    setting("BCRYPT_ROUNDS", Value("10"), "The cost of password hashes, 10 to 14; one more doubles the time."),
+    setting(
+        "JWT_REFRESH_EXPIRATION",
+        Value("7d"),
+        "How long a refresh token, and so an unused login, lives.",
+    ),
+    setting(
+        "BCRYPT_ROUNDS",
+        Value("10"),
+        "The cost of password hashes, 10 to 14; one more doubles the time.",
+    ),
     setting(
         "USERS_SETTLE",
         Depends("true in development, else false"),
@@ -150,7 +166,11 @@ const LOGS: &[Setting] = &[
         Value("info"),
         "error, warn, info, debug or trace; also by module, e.g. info,platform=debug.",
     ),
-    setting("LOG_FORMAT", Depends("text on a terminal and in development, else json"), "text or json."),
+    setting(
+        "LOG_FORMAT",
+        Depends("text on a terminal and in development, else json"),
+        "text or json.",
+    ),
 ];
 
 /// Names that belong to features this version does not have. A name that ends in `*` is a prefix.

@@ -31,6 +31,19 @@ pub fn switch(text: &str) -> Result<bool, Expected> {
     }
 }
 
+/// Whether this build can download PostgreSQL.
+pub const CAN_DOWNLOAD: bool = cfg!(feature = "download");
+
+/// A switch that only a build that can download may turn on.
+pub fn download(text: &str) -> Result<bool, Expected> {
+    match switch(text)? {
+        true if !CAN_DOWNLOAD => {
+            Err("false: this build cannot download (it lacks the feature `download`)".to_owned())
+        }
+        on => Ok(on),
+    }
+}
+
 /// A number and its unit. A bare number is refused, because some take it for seconds and some for milliseconds.
 pub fn duration(text: &str) -> Result<Duration, Expected> {
     let expected = || "a whole number and its unit, s, m, h or d: 900s, 15m, 24h, 7d".to_owned();
@@ -57,14 +70,17 @@ pub fn address(text: &str) -> Result<IpAddr, Expected> {
     if text == "localhost" {
         return Ok(Ipv4Addr::LOCALHOST.into());
     }
-    text.parse().map_err(|_| "an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for all".to_owned())
+    text.parse()
+        .map_err(|_| "an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for all".to_owned())
 }
 
 /// Addresses and networks, separated by commas.
 pub fn networks(text: &str) -> Result<Vec<IpNet>, Expected> {
     let network = |one: &str| one.parse().or_else(|_| one.parse().map(|ip: IpAddr| ip.into()));
     let parsed: Result<_, std::net::AddrParseError> = items(text).map(network).collect();
-    parsed.map_err(|_| "IP addresses or networks, separated by commas: 10.0.0.0/8, 192.168.1.7".to_owned())
+    parsed.map_err(|_| {
+        "IP addresses or networks, separated by commas: 10.0.0.0/8, 192.168.1.7".to_owned()
+    })
 }
 
 /// Web origins, separated by commas; or `*`.
@@ -93,7 +109,8 @@ pub fn word<T: FromStr>(words: &'static str) -> impl Fn(&str) -> Result<T, Expec
 /// A level, or levels by module. A bare word that is no level would mean a module of that name, and silence: refused.
 pub fn log_level(text: &str) -> Result<String, Expected> {
     let is_level = |text: &str| {
-        ["error", "warn", "info", "debug", "trace", "off"].contains(&text.to_ascii_lowercase().as_str())
+        ["error", "warn", "info", "debug", "trace", "off"]
+            .contains(&text.to_ascii_lowercase().as_str())
     };
     let is_directive = |one: &str| match one.split_once('=') {
         Some((module, level)) => !module.is_empty() && is_level(level),
@@ -115,7 +132,9 @@ pub fn path(text: &str) -> Result<PathBuf, Expected> {
 pub fn database(text: &str) -> Result<String, Expected> {
     let expected = "a PostgreSQL address: postgres://user:password@host:5432/database";
     match text.parse::<tokio_postgres::Config>() {
-        Ok(config) if config.get_hosts().is_empty() => Err(format!("{expected} (no host is named)")),
+        Ok(config) if config.get_hosts().is_empty() => {
+            Err(format!("{expected} (no host is named)"))
+        }
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("{expected} ({error})")),
     }

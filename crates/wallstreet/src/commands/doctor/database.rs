@@ -39,7 +39,9 @@ pub(super) fn examine(config: &Config) -> (Option<String>, Vec<Check>) {
     };
     match block_on(look(config, &database)) {
         Ok(found) => checks.extend(found),
-        Err(failure) => checks.push(Check::failure("database", unreachable_advice(config, failure))),
+        Err(failure) => {
+            checks.push(Check::failure("database", unreachable_advice(config, failure)));
+        }
     }
     database.close();
     (holder, checks)
@@ -47,24 +49,36 @@ pub(super) fn examine(config: &Config) -> (Option<String>, Vec<Check>) {
 
 fn programs(config: &Config) -> Check {
     match embedded_postgres::find_binaries(config.pg_bin.as_deref(), &config.data_dir) {
-        Ok(found) => Check::fine("PostgreSQL", format!("{}, {}", found.version, found.dir.display())),
+        Ok(found) => {
+            Check::fine("PostgreSQL", format!("{}, {}", found.version, found.dir.display()))
+        }
         Err(error) => {
             let seen = embedded_postgres::candidates(config.pg_bin.as_deref(), &config.data_dir);
             let seen: Vec<_> = seen
                 .iter()
-                .filter_map(|one| Some(format!("{}: {}", one.dir.display(), one.binaries.as_ref().err()?)))
+                .filter_map(|one| {
+                    Some(format!("{}: {}", one.dir.display(), one.binaries.as_ref().err()?))
+                })
                 .collect();
-            let detail = if seen.is_empty() { String::new() } else { format!("\nlooked at {}", seen.join("; ")) };
-            Check::failure("PostgreSQL", Failure::new(Exit::DatabaseUnavailable, format!("{error}{detail}")))
+            let detail = if seen.is_empty() {
+                String::new()
+            } else {
+                format!("\nlooked at {}", seen.join("; "))
+            };
+            Check::failure(
+                "PostgreSQL",
+                Failure::new(Exit::DatabaseUnavailable, format!("{error}{detail}")),
+            )
         }
     }
 }
 
 fn unreachable_advice(config: &Config, failure: Failure) -> Failure {
     match &config.database {
-        Some(url) if failure.exit == Exit::DatabaseUnavailable => {
-            failure.next(format!("start the database at {}, or correct DATABASE_URL", without_password(url)))
-        }
+        Some(url) if failure.exit == Exit::DatabaseUnavailable => failure.next(format!(
+            "start the database at {}, or correct DATABASE_URL",
+            without_password(url)
+        )),
         _ => failure,
     }
 }
@@ -74,10 +88,15 @@ async fn look(config: &Config, database: &Database) -> Result<Vec<Check>, Failur
     let mut checks = vec![server(config, database).await?];
     checks.push(safety(database).await?);
     let pending = entries.iter().filter(|entry| entry.applied_at.is_none()).count();
-    let altered: Vec<_> = entries.iter().filter(|entry| entry.altered).map(|entry| entry.name).collect();
+    let altered: Vec<_> =
+        entries.iter().filter(|entry| entry.altered).map(|entry| entry.name).collect();
     if !altered.is_empty() {
         let detail = format!("changed since they were applied: {}", altered.join(", "));
-        checks.push(Check::finding("schema", detail, "run the version of wallstreet that applied them"));
+        checks.push(Check::finding(
+            "schema",
+            detail,
+            "run the version of wallstreet that applied them",
+        ));
     } else if pending > 0 {
         let detail = format!("{pending} of {} migrations pending", entries.len());
         checks.push(Check::finding("schema", detail, "wallstreet migrate up"));
@@ -94,7 +113,9 @@ async fn server(config: &Config, database: &Database) -> Result<Check, Failure> 
     let place = match database {
         Database::Remote(url) => without_password(url),
         Database::Embedded(_) => format!("embedded in {}", config.data_dir.display()),
-        Database::Neighbour { pid, .. } => format!("embedded in {}, run by process {pid}", config.data_dir.display()),
+        Database::Neighbour { pid, .. } => {
+            format!("embedded in {}, run by process {pid}", config.data_dir.display())
+        }
     };
     Ok(Check::fine("database", format!("PostgreSQL {version}, {place}")))
 }
@@ -117,14 +138,20 @@ async fn safety(database: &Database) -> Result<Check, Failure> {
         (off, false) => Check::finding(
             "safety",
             format!("{} off: what was acknowledged can be lost", off.join(", ")),
-            format!("as a superuser of that server: ALTER SYSTEM SET {} = on; SELECT pg_reload_conf()", settable[0]),
+            format!(
+                "as a superuser of that server: ALTER SYSTEM SET {} = on; SELECT pg_reload_conf()",
+                settable[0]
+            ),
         ),
     })
 }
 
 async fn sample_admin(config: &Config, database: &Database) -> Result<Check, Failure> {
     if config.in_development() {
-        return Ok(Check::note("sample admin", "admin@wallstreet.com exists in development, with a published password"));
+        return Ok(Check::note(
+            "sample admin",
+            "admin@wallstreet.com exists in development, with a published password",
+        ));
     }
     let platform = bank(config, database.url()).await?;
     let open = login::ensure_sample_admin(&platform).await;
@@ -141,12 +168,16 @@ async fn sample_admin(config: &Config, database: &Database) -> Result<Check, Fai
 
 /// A setting of the server; `None` where it does not exist.
 async fn show(database: &Database, name: &str) -> Result<Option<String>, Failure> {
-    let failed = |error: tokio_postgres::Error| Failure::new(Exit::DatabaseUnavailable, error.to_string());
+    let failed =
+        |error: tokio_postgres::Error| Failure::new(Exit::DatabaseUnavailable, error.to_string());
     let mut config: tokio_postgres::Config = database.url().parse().map_err(failed)?;
     config.connect_timeout(Duration::from_secs(5)).application_name("wallstreet doctor");
     let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
     tokio::spawn(connection);
-    let rows = client.simple_query(&format!("SELECT current_setting('{name}', true)")).await.map_err(failed)?;
+    let rows = client
+        .simple_query(&format!("SELECT current_setting('{name}', true)"))
+        .await
+        .map_err(failed)?;
     Ok(rows.iter().find_map(|row| match row {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,

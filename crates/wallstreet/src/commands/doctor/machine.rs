@@ -1,7 +1,7 @@
 //! What can be seen from outside the database: settings, secrets, directory, disk, port.
 
 use super::Check;
-use crate::config::{Config, Origin, secret_place};
+use crate::config::{Config, Effective, Origin, secret_place, settings::Shown};
 use nix::{
     sys::statvfs::statvfs,
     unistd::{Uid, User},
@@ -26,7 +26,7 @@ pub(super) fn configuration(config: &Config) -> Check {
     let detail = format!("{}, {file}, {given} settings given", config.environment);
     match config.warnings.as_slice() {
         [] => Check::fine("configuration", detail),
-        warnings => Check::finding("configuration", warnings.join("; "), "remove or correct these variables"),
+        warnings => Check::finding("configuration", warnings.join("; "), "see to each of them"),
     }
 }
 
@@ -46,22 +46,32 @@ pub(super) fn secrets(config: &Config) -> Vec<Check> {
             },
         ));
     }
-    let open = config.missing_secrets().into_iter().map(|name| secret_place(config, name)).chain(config.file.clone());
-    checks.extend(open.filter_map(readable_by_others));
+    let kept = config.missing_secrets().into_iter().map(|name| secret_place(config, name));
+    checks
+        .extend(kept.chain(file_with_secret(config)).filter_map(|path| readable_by_others(&path)));
     checks
 }
 
-/// A secret's file must be its owner's alone; the configuration only if it holds one.
-fn readable_by_others(path: PathBuf) -> Option<Check> {
-    let found = fs::metadata(&path).ok()?;
-    let text = fs::read_to_string(&path).unwrap_or_default();
-    let secret = path.extension().is_none() || text.contains("JWT_SECRET") || text.contains("API_KEY_SALT");
-    if !secret || found.mode() & 0o044 == 0 {
-        return None;
-    }
-    let path = path.display();
-    let detail = format!("{path} holds a secret, and other users can read it (mode {:o})", found.mode() & 0o777);
-    Some(Check::finding("secrets", detail, format!("chmod 600 {path}")))
+/// The configuration file, if it holds a secret itself and not only the path of one.
+fn file_with_secret(config: &Config) -> Option<PathBuf> {
+    let path = config.file.clone()?;
+    let text = fs::read_to_string(&path).ok()?;
+    let holds = |one: &Effective| {
+        let Origin::File(_, line) = one.origin else { return false };
+        let by_path = format!("{}_FILE", one.setting.name);
+        let written = text.lines().nth(line - 1).unwrap_or_default();
+        one.setting.shown != Shown::Plainly && !written.trim_start().starts_with(&by_path)
+    };
+    config.effective.iter().any(holds).then_some(path)
+}
+
+/// What holds a secret must be its owner's alone.
+fn readable_by_others(path: &Path) -> Option<Check> {
+    let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    let detail =
+        format!("{} holds a secret, and other users can read it (mode {mode:o})", path.display());
+    (mode & 0o044 != 0)
+        .then(|| Check::finding("secrets", detail, format!("chmod 600 {}", path.display())))
 }
 
 pub(super) fn directory(config: &Config) -> Check {
@@ -73,22 +83,42 @@ pub(super) fn directory(config: &Config) -> Check {
             return Check::finding("data directory", detail, "choose another with --data-dir");
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Check::note("data directory", format!("{} is not there yet; the first start makes it", dir.display()));
+            return Check::note(
+                "data directory",
+                format!("{} is not there yet; the first start makes it", dir.display()),
+            );
         }
         Err(error) => {
             let detail = format!("{}: {error}", dir.display());
-            return Check::finding("data directory", detail, "run as its owner, or choose another with --data-dir");
+            return Check::finding(
+                "data directory",
+                detail,
+                "run as its owner, or choose another with --data-dir",
+            );
         }
     };
-    let detail = format!("{}, owner {}, mode {:o}", dir.display(), name_of(found.uid()), found.mode() & 0o777);
+    let detail = format!(
+        "{}, owner {}, mode {:o}",
+        dir.display(),
+        name_of(found.uid()),
+        found.mode() & 0o777
+    );
     let me = Uid::effective();
     if !me.is_root() && found.uid() != me.as_raw() {
         let remedy = format!("run as {}, or choose another with --data-dir", name_of(found.uid()));
-        return Check::finding("data directory", format!("{detail}: it belongs to another user"), remedy);
+        return Check::finding(
+            "data directory",
+            format!("{detail}: it belongs to another user"),
+            remedy,
+        );
     }
     if found.mode() & 0o022 != 0 {
         let remedy = format!("chmod go-w {}", dir.display());
-        return Check::finding("data directory", format!("{detail}: other users can write it"), remedy);
+        return Check::finding(
+            "data directory",
+            format!("{detail}: other users can write it"),
+            remedy,
+        );
     }
     Check::fine("data directory", detail)
 }
@@ -109,7 +139,11 @@ pub(super) fn disk(config: &Config) -> Check {
     let free = u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size()));
     let detail = format!("{} MiB free at {}", free >> 20, place.display());
     if free < LEAST_FREE_BYTES {
-        return Check::finding("disk space", detail, "free at least 1 GiB, or move the data directory");
+        return Check::finding(
+            "disk space",
+            detail,
+            "free at least 1 GiB, or move the data directory",
+        );
     }
     Check::fine("disk space", detail)
 }
@@ -120,13 +154,23 @@ pub(super) fn port(config: &Config, holder: Option<&str>) -> Check {
     match TcpListener::bind(address) {
         Ok(_) => Check::fine("port", format!("{address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => match holder {
-            Some(pid) => Check::fine("port", format!("{address} is in use, and process {pid} serves from this data directory")),
+            Some(pid) => Check::fine(
+                "port",
+                format!("{address} is in use, and process {pid} serves from this data directory"),
+            ),
             None => Check::finding(
                 "port",
                 format!("{address} is in use by another process"),
-                format!("see which with `ss -ltnp 'sport = :{}'` and stop it, or choose another with --port", address.port()),
+                format!(
+                    "see which with `ss -ltnp 'sport = :{}'` and stop it, or choose another with --port",
+                    address.port()
+                ),
             ),
         },
-        Err(error) => Check::finding("port", format!("{address}: {error}"), "choose others with HOST and PORT"),
+        Err(error) => Check::finding(
+            "port",
+            format!("{address}: {error}"),
+            "choose others with HOST and PORT",
+        ),
     }
 }

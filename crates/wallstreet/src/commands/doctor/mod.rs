@@ -101,9 +101,18 @@ fn list(checks: &[Check]) -> String {
             Verdict::Note => ink(&stdout, Ink::Faint, "note "),
             Verdict::Finding => ink(&stdout, Ink::Bad, "WRONG"),
         };
-        let _ = writeln!(text, "{mark}  {:<14}  {}", check.name, check.detail.replace('\n', "\n                       "));
+        let _ = writeln!(
+            text,
+            "{mark}  {:<14}  {}",
+            check.name,
+            check.detail.replace('\n', "\n                       ")
+        );
         if let Some(remedy) = &check.remedy {
-            let _ = writeln!(text, "                       {} {remedy}", ink(&stdout, Ink::Strong, "do:"));
+            let _ = writeln!(
+                text,
+                "                       {} {remedy}",
+                ink(&stdout, Ink::Strong, "do:")
+            );
         }
     }
     let findings = checks.iter().filter(|check| check.verdict == Verdict::Finding).count();

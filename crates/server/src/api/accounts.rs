@@ -1,0 +1,328 @@
+//! Accounts, their entries and summaries.
+
+use crate::{
+    caller::Caller,
+    extract::{Json, Keyed, PathId},
+    fields::{
+        AccountNumber, AccountStatus, AccountType, Currency, Direction, Id, Kind, Money, Time,
+    },
+    openapi::IdempotencyHeader,
+    paging::{Paging, page_of},
+    query::{List, Unfiltered},
+    reply::{Answer, Reply},
+};
+use axum::extract::State;
+use ledger::AccountId;
+use platform::{Platform, accounts};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An account to be opened.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"accountType": "checking", "currency": "USD"}))]
+pub(crate) struct OpenAccount {
+    account_type: AccountType,
+    /// Absent: USD.
+    currency: Option<Currency>,
+}
+
+/// What an account is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"status": "suspended"}))]
+pub(crate) struct ChangeAccount {
+    status: AccountStatus,
+}
+
+/// Which accounts.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AccountQuery {
+    /// Only in this state.
+    pub(super) status: Option<AccountStatus>,
+    /// Only of this type.
+    pub(super) r#type: Option<AccountType>,
+    /// Only in this currency.
+    pub(super) currency: Option<Currency>,
+}
+
+impl From<AccountQuery> for accounts::AccountFilter {
+    fn from(query: AccountQuery) -> Self {
+        Self {
+            user: None,
+            status: query.status.map(|status| status.0),
+            account_type: query.r#type.map(|kind| kind.0),
+            currency: query.currency.map(|currency| currency.0),
+        }
+    }
+}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Account {
+    id: Uuid,
+    user_id: Uuid,
+    account_number: AccountNumber,
+    account_type: AccountType,
+    currency: Currency,
+    /// The sum of its entries.
+    balance: Money,
+    /// The balance less what pending transactions hold.
+    available_balance: Money,
+    status: AccountStatus,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<accounts::Account> for Account {
+    fn from(account: accounts::Account) -> Self {
+        Self {
+            id: account.id.0,
+            user_id: account.user_id.0,
+            account_number: AccountNumber(account.number),
+            account_type: AccountType(account.account_type),
+            currency: Currency(account.currency),
+            balance: account.balance.into(),
+            available_balance: account.available_balance.into(),
+            status: AccountStatus(account.status),
+            created_at: Time(account.created_at),
+            updated_at: Time(account.updated_at),
+        }
+    }
+}
+
+/// What an account holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Balance {
+    balance: Money,
+    available_balance: Money,
+    currency: Currency,
+}
+
+/// One movement, from the account's side.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    /// Its place in the account's history, from 1, without gaps.
+    seq: i64,
+    transaction_id: Uuid,
+    transaction_type: Kind,
+    direction: Direction,
+    amount: Money,
+    /// What the account held afterwards.
+    balance_after: Money,
+    currency: Currency,
+    #[schema(required)]
+    counterparty_account_id: Option<Uuid>,
+    #[schema(required)]
+    description: Option<String>,
+    #[schema(required)]
+    reference_number: Option<String>,
+    recorded_at: Time,
+}
+
+impl From<accounts::Entry> for Entry {
+    fn from(entry: accounts::Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            transaction_id: entry.transaction_id.0,
+            transaction_type: Kind(entry.transaction_type),
+            direction: Direction(entry.direction),
+            amount: entry.amount.into(),
+            balance_after: entry.balance_after.into(),
+            currency: Currency(entry.currency),
+            counterparty_account_id: entry.counterparty_account_id.map(|id| id.0),
+            description: entry.description,
+            reference_number: entry.reference_number,
+            recorded_at: Time(entry.recorded_at),
+        }
+    }
+}
+
+/// An account at a glance: the documented view `account_summaries`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    id: Uuid,
+    user_id: Uuid,
+    account_number: AccountNumber,
+    account_type: AccountType,
+    balance: Money,
+    available_balance: Money,
+    #[schema(minimum = 0)]
+    transaction_count: i64,
+    #[schema(required)]
+    last_transaction_date: Option<Time>,
+}
+
+impl From<accounts::Summary> for Summary {
+    fn from(summary: accounts::Summary) -> Self {
+        Self {
+            id: summary.id.0,
+            user_id: summary.user_id.0,
+            account_number: AccountNumber(summary.number),
+            account_type: AccountType(summary.account_type),
+            balance: summary.balance.into(),
+            available_balance: summary.available_balance.into(),
+            transaction_count: summary.transaction_count,
+            last_transaction_date: summary.last_transaction_date.map(Time),
+        }
+    }
+}
+
+page_of! {
+    /// A page of accounts.
+    Accounts { accounts: Account }
+}
+page_of! {
+    /// A page of entries.
+    Entries { entries: Entry }
+}
+page_of! {
+    /// A page of summaries.
+    Summaries { summaries: Summary }
+}
+
+/// Open an account
+#[utoipa::path(
+    post, path = "/accounts", operation_id = "open_account", tag = "Accounts",
+    params(IdempotencyHeader), request_body = OpenAccount,
+    responses((status = 201, description = "The account, empty", body = Account)),
+)]
+pub(crate) async fn open(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    Keyed(key, new): Keyed<OpenAccount>,
+) -> Answer<Account> {
+    let currency = new.currency.map(|currency| currency.0);
+    let outcome = accounts::open(&platform, &actor, new.account_type.0, currency, key).await?;
+    let reply = Reply::outcome("Account created successfully", outcome);
+    Ok(reply.created(|account: &Account| format!("/api/v1/accounts/{}", account.id)))
+}
+
+/// Your accounts
+#[utoipa::path(
+    get, path = "/accounts", operation_id = "list_accounts", tag = "Accounts",
+    params(AccountQuery, Paging),
+    responses((status = 200, description = "Newest first", body = Accounts)),
+)]
+pub(crate) async fn list(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    List(filter, page): List<AccountQuery>,
+) -> Answer<Accounts> {
+    let accounts = accounts::list(&platform, &actor, filter.into(), page).await?;
+    Ok(Reply::ok("Accounts retrieved successfully", accounts.into()))
+}
+
+/// One account
+#[utoipa::path(
+    get, path = "/accounts/{id}", operation_id = "get_account", tag = "Accounts",
+    params(("id" = Id, Path)),
+    responses((status = 200, description = "The account", body = Account)),
+)]
+pub(crate) async fn get(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    PathId(id): PathId<AccountId>,
+) -> Answer<Account> {
+    let account = accounts::get(&platform, &actor, id).await?;
+    Ok(Reply::ok("Account retrieved successfully", account.into()))
+}
+
+/// Suspend, restore or close an account
+#[utoipa::path(
+    put, path = "/accounts/{id}", operation_id = "update_account", tag = "Accounts",
+    params(("id" = Id, Path)), request_body = ChangeAccount,
+    responses(
+        (status = 200, description = "The account, changed", body = Account),
+        (
+            status = 422,
+            description = "`account_closed`, `account_not_empty`, `account_has_pending`",
+        ),
+    ),
+)]
+pub(crate) async fn set_status(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    PathId(id): PathId<AccountId>,
+    Json(change): Json<ChangeAccount>,
+) -> Answer<Account> {
+    let account = accounts::set_status(&platform, &actor, id, change.status.0).await?;
+    Ok(Reply::ok("Account updated successfully", account.into()))
+}
+
+/// Close an account
+///
+/// For good. Its balance must be zero and nothing pending.
+#[utoipa::path(
+    delete, path = "/accounts/{id}", operation_id = "close_account", tag = "Accounts",
+    params(("id" = Id, Path)),
+    responses(
+        (status = 200, description = "The account, closed", body = Account),
+        (status = 422, description = "`account_not_empty`, `account_has_pending`"),
+    ),
+)]
+pub(crate) async fn close(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    PathId(id): PathId<AccountId>,
+) -> Answer<Account> {
+    let account = accounts::close(&platform, &actor, id).await?;
+    Ok(Reply::ok("Account closed successfully", account.into()))
+}
+
+/// What an account holds
+#[utoipa::path(
+    get, path = "/accounts/{id}/balance", operation_id = "get_balance", tag = "Accounts",
+    params(("id" = Id, Path)),
+    responses((status = 200, description = "Balance and available balance", body = Balance)),
+)]
+pub(crate) async fn balance(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    PathId(id): PathId<AccountId>,
+) -> Answer<Balance> {
+    let account = accounts::get(&platform, &actor, id).await?;
+    let (balance, available_balance) = (account.balance.into(), account.available_balance.into());
+    let balance = Balance { balance, available_balance, currency: Currency(account.currency) };
+    Ok(Reply::ok("Balance retrieved successfully", balance))
+}
+
+/// What moved on an account
+///
+/// Every entry with the balance it left behind.
+#[utoipa::path(
+    get, path = "/accounts/{id}/entries", operation_id = "list_entries", tag = "Accounts",
+    params(("id" = Id, Path), Paging),
+    responses((status = 200, description = "Newest first", body = Entries)),
+)]
+pub(crate) async fn entries(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    PathId(id): PathId<AccountId>,
+    List(Unfiltered {}, page): List<Unfiltered>,
+) -> Answer<Entries> {
+    let entries = accounts::entries(&platform, &actor, id, page).await?;
+    Ok(Reply::ok("Entries retrieved successfully", entries.into()))
+}
+
+/// Your accounts at a glance
+#[utoipa::path(
+    get, path = "/accounts/summary", operation_id = "list_summaries", tag = "Accounts",
+    params(Paging),
+    responses((status = 200, description = "Newest first", body = Summaries)),
+)]
+pub(crate) async fn summaries(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    List(Unfiltered {}, page): List<Unfiltered>,
+) -> Answer<Summaries> {
+    let summaries = accounts::summaries(&platform, &actor, page).await?;
+    Ok(Reply::ok("Summaries retrieved successfully", summaries.into()))
+}

@@ -1,0 +1,280 @@
+//! The API document: what the handlers say of themselves, completed by one rule.
+//!
+//! A handler describes its own data and the refusals only it knows. Everything
+//! that follows from what an operation *has* — a frame around its data, a body,
+//! a path, an `Idempotency-Key`, a limit — is added here, so that no answer is
+//! possible which is not described.
+
+use crate::{
+    App,
+    fields::{Begin, End, Search, Term, WrittenAmount},
+    limits::HEADERS,
+    problem::{ErrorBody, FieldError},
+    routes,
+};
+use serde_json::{Map, Value, json};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Object, ObjectBuilder, RefOr, Schema, Type, schema::AdditionalProperties},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+/// The header that makes a retry safe.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes the header that `extract` reads")]
+pub(crate) struct IdempotencyHeader {
+    /// Your name for this request: sent again with the same key, it has no second
+    /// effect and gets the first answer again, marked `Idempotent-Replayed: true`.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+}
+
+/// The whole document.
+pub(crate) fn document() -> String {
+    let table: OpenApiRouter<App> = routes::table(|doors| doors);
+    let mut document = json!(table.into_openapi());
+    // What only parameters and errors use is not collected with the bodies.
+    let mut schemas = vec![
+        named::<ErrorBody>(),
+        named::<FieldError>(),
+        named::<Begin>(),
+        named::<End>(),
+        named::<Search>(),
+        named::<Term>(),
+        named::<WrittenAmount>(),
+    ];
+    ErrorBody::schemas(&mut schemas);
+    for (name, schema) in schemas {
+        document["components"]["schemas"][name] = json!(schema);
+    }
+    for schema in members(&mut document["components"]["schemas"]) {
+        close(schema);
+    }
+    transfer_needs_a_target(&mut document["components"]["schemas"]["CreateTransaction"]);
+    document["components"]["headers"] = headers();
+    document["components"]["responses"] = general_responses();
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The token of a login."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key; it may do what its permissions say."},
+    });
+    document["security"] = json!([{"bearer": []}, {"apiKey": []}]);
+    document["info"] = json!({
+        "title": "Wallstreet",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": include_str!("openapi.md"),
+        "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+    });
+    document["servers"] = json!([{"url": "/", "description": "This server"}]);
+    document["tags"] = TAGS.map(|(name, text)| json!({"name": name, "description": text})).into();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for (path, item) in paths {
+            members(item).for_each(|operation| complete(path, operation));
+        }
+    }
+    let mut text =
+        serde_json::to_string_pretty(&document).expect("a value of strings and numbers is JSON");
+    text.push('\n');
+    text
+}
+
+const TAGS: [(&str, &str); 7] = [
+    ("Health", "How the service is doing. Public, not limited."),
+    ("Auth", "Registration, login, sessions."),
+    ("Users", "Your own profile."),
+    ("API keys", "How programs come in. Only a logged-in person manages keys."),
+    ("Accounts", "Where money is held, and how it moved."),
+    ("Transactions", "How money moves: pending, then completed or failed, and nothing else."),
+    ("Admin", "For the role admin; a key needs `admin:users` or `read:audit` as well."),
+];
+
+fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
+    (T::name().into_owned(), T::schema())
+}
+
+/// Everything that follows from what an operation has.
+fn complete(path: &str, operation: &mut Value) {
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let has = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
+    let keyed = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+    let limited = path.starts_with("/api/v1");
+    let public = operation["security"] == json!([{}]);
+    if public {
+        operation["security"] = json!([]);
+    }
+
+    let mut errors = vec!["400", "500", "503"];
+    if !public {
+        errors.extend(["401", "403"]);
+    }
+    if has("path") {
+        errors.push("404");
+    }
+    if operation["requestBody"].is_object() {
+        errors.extend(["408", "413", "415"]);
+    }
+    if keyed {
+        errors.extend(["409", "422"]);
+    }
+    if limited {
+        errors.push("429");
+    }
+    let responses = operation["responses"].as_object_mut().expect("every operation has responses");
+    for status in errors {
+        let own =
+            responses.remove(status).and_then(|own| own["description"].as_str().map(str::to_owned));
+        let response = match own {
+            // Beside its own refusals there are those of the key.
+            Some(own) if keyed && ["409", "422"].contains(&status) => {
+                json!({"description": format!("{own}, {}", general(status))})
+            }
+            Some(own) => json!({"description": own}),
+            None => json!({"$ref": format!("#/components/responses/{status}")}),
+        };
+        responses.insert(status.to_owned(), response);
+    }
+    for (status, response) in responses {
+        if response["$ref"].is_null() {
+            describe(status, response, limited, keyed);
+        }
+    }
+}
+
+/// What a status means wherever it comes from.
+fn general(status: &str) -> &'static str {
+    match status {
+        "400" => "The request breaks a rule: `errors` names the field",
+        "401" => "The credentials are missing or not valid (any more)",
+        "403" => {
+            "The caller may not do this: `permission_required`, `admin_required`, `session_required`, `transfer_not_yours`, `settlement_not_allowed`"
+        }
+        "404" => "There is no such thing, or it is not the caller's to see",
+        "408" => "The body did not arrive in time",
+        "409" => "`idempotency_in_flight`",
+        "413" => "The body is larger than 1 MiB",
+        "415" => "The body is not `application/json`, or it is compressed",
+        "422" => "`idempotency_key_reused`",
+        "429" => "Too many requests: `Retry-After` says when to come back",
+        "503" => "Not available at the moment: `Retry-After` says when to come back",
+        _ => "A fault of the server: report `requestId`",
+    }
+}
+
+/// The answers every operation may give, once.
+fn general_responses() -> Value {
+    let statuses =
+        ["400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"];
+    let each = statuses.map(|status| {
+        let mut response = json!({"description": general(status)});
+        describe(status, &mut response, true, status == "422");
+        (status.to_owned(), response)
+    });
+    each.into_iter().collect::<Map<_, _>>().into()
+}
+
+/// The frame and the headers of one answer.
+fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
+    let success = status.starts_with('2');
+    let schema = if success {
+        framed(response["content"]["application/json"]["schema"].take())
+    } else {
+        json!({"$ref": "#/components/schemas/Error"})
+    };
+    response["content"] = json!({"application/json": {"schema": schema}});
+    let mut names = vec!["X-Request-Id"];
+    if limited {
+        names.extend(["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]);
+    }
+    if keyed && (success || status == "422") {
+        names.push("Idempotent-Replayed");
+    }
+    match status {
+        "201" => names.push("Location"),
+        "401" => names.push("WWW-Authenticate"),
+        "429" | "503" => names.push("Retry-After"),
+        _ => {}
+    }
+    let reference = |name: &str| json!({"$ref": format!("#/components/headers/{name}")});
+    response["headers"] = names
+        .iter()
+        .map(|name| ((*name).to_owned(), reference(name)))
+        .collect::<Map<_, _>>()
+        .into();
+}
+
+/// `{"success": true, "message", "data", "timestamp"}`.
+fn framed(data: Value) -> Value {
+    let data = if data.is_null() { json!({"type": "null"}) } else { data };
+    json!({
+        "type": "object",
+        "properties": {
+            "success": {"type": "boolean", "enum": [true]},
+            "message": {"type": "string", "description": "For people."},
+            "data": data,
+            "timestamp": {"$ref": "#/components/schemas/Time"},
+        },
+        "required": ["success", "message", "data", "timestamp"],
+        "additionalProperties": false,
+    })
+}
+
+fn headers() -> Value {
+    let number =
+        |text: &str| json!({"description": text, "schema": {"type": "integer", "minimum": 0}});
+    let text = |text: &str| json!({"description": text, "schema": {"type": "string"}});
+    let [limit, remaining, reset] = HEADERS;
+    debug_assert_eq!(
+        [limit.as_str(), remaining.as_str(), reset.as_str()],
+        ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
+    );
+    json!({
+        "X-Request-Id": text("Names the request in the server's log; yours, if you sent a sane one."),
+        "X-RateLimit-Limit": number("Requests per window. Absent without a limit."),
+        "X-RateLimit-Remaining": number("Requests left in this window."),
+        "X-RateLimit-Reset": number("When the window ends, in seconds since 1970."),
+        "Retry-After": number("Seconds to wait."),
+        "Idempotent-Replayed": text("`true` if this answer was given before."),
+        "Location": text("The path of the new thing."),
+        "WWW-Authenticate": text("How to authenticate."),
+    })
+}
+
+/// No property beyond those described.
+fn close(schema: &mut Value) {
+    if schema["properties"].is_object() && schema["additionalProperties"].is_null() {
+        schema["additionalProperties"] = json!(false);
+    }
+}
+
+/// A target belongs to a transfer and to nothing else.
+fn transfer_needs_a_target(schema: &mut Value) {
+    let given =
+        |field: &str| json!({"required": [field], "properties": {field: {"type": "string"}}});
+    let (id, number) = (given("toAccountId"), given("toAccountNumber"));
+    schema["if"] = json!({"properties": {"transactionType": {"const": "transfer"}}, "required": ["transactionType"]});
+    schema["then"] = json!({"oneOf": [id, number]});
+    schema["else"] = json!({"not": {"anyOf": [id, number]}});
+}
+
+fn members(object: &mut Value) -> impl Iterator<Item = &mut Value> {
+    object.as_object_mut().into_iter().flat_map(Map::values_mut)
+}
+
+/// The `success` of an error.
+pub(crate) fn always_false() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
+}
+
+/// `metadata.<key>=<value>`, as far as OpenAPI can say it.
+pub(crate) fn metadata_filter() -> RefOr<Schema> {
+    let value =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(100));
+    let name =
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^metadata\\.[A-Za-z0-9_-]+$"));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(Schema::from(name)))
+        .additional_properties(Some(AdditionalProperties::from(value)))
+        .examples([json!({"metadata.invoice": "2026-042"})])
+        .into()
+}

@@ -1,0 +1,245 @@
+//! Real connections: what is not HTTP as it should be, what is too slow, and the
+//! way out. Time stands still here and jumps to the next deadline when nothing
+//! else is left to do, so a timeout is exact and costs no time.
+
+use crate::support::{Client, settings};
+use serde_json::Value;
+use server::Settings;
+use std::{io, net::SocketAddr, time::Duration};
+use testkit::Bank;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+    time::Instant,
+};
+
+/// A server that listens.
+struct Listening {
+    bank: Bank,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<io::Result<()>>,
+}
+
+async fn listen(settings: Settings) -> Listening {
+    let bank = testkit::bank().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async { drop(stopped.await) };
+    let done = tokio::spawn(server::serve(listener, bank.platform.clone(), settings, shutdown));
+    Listening { bank, address, stop, done }
+}
+
+impl Listening {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Everything that comes back for these bytes until the server closes.
+    async fn raw(&self, bytes: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        rest(&mut stream).await
+    }
+}
+
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A connection that is reset has said what it had to say.
+    drop(stream.read_to_end(&mut bytes).await);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[track_caller]
+fn assert_answer(text: &str, status: u16, code: &str) {
+    assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+    let body = text.split("\r\n\r\n").nth(1).unwrap_or_default();
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(body["code"], code, "{text}");
+}
+
+#[tokio::test]
+async fn a_request_names_exactly_one_sound_host() {
+    let server = listen(settings()).await;
+    for hosts in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n", "Host: user@a\r\n", "Host:\r\n"] {
+        let answer =
+            server.raw(&format!("GET /livez HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await;
+        assert_answer(&answer, 400, "invalid_host");
+    }
+    for host in ["localhost", "localhost:3000", "[::1]:3000", "192.0.2.1"] {
+        let answer = server
+            .raw(&format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+            .await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let old = server.raw("GET /livez HTTP/1.0\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.0 200 "), "{old}");
+}
+
+#[tokio::test]
+async fn what_could_smuggle_a_second_request_is_refused() {
+    let server = listen(settings()).await;
+    for headers in [
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: -1\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Host : a\r\n",
+        "X-Folded: a\r\n b\r\n",
+    ] {
+        let request = format!("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n{headers}\r\nhello");
+        let answer = server.raw(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let server = listen(settings()).await;
+    let many = "X-A: b\r\n".repeat(100);
+    let long = format!("X-A: {}\r\n", "b".repeat(64 * 1024));
+    for headers in [many, long] {
+        let answer = server.raw(&format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_nothing_or_dribbles_is_cut_off_after_ten_seconds() {
+    let server = listen(settings()).await;
+    tokio::time::pause();
+    for beginning in ["", "GET /livez HT", "GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
+        let started = Instant::now();
+        server.raw(beginning).await;
+        assert_eq!(started.elapsed().as_secs(), 10, "{beginning}");
+    }
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let started = Instant::now();
+    assert!(rest(&mut idle).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(started.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_waited_for_fifteen_seconds() {
+    let server = listen(settings()).await;
+    tokio::time::pause();
+    let started = Instant::now();
+    let answer = server
+        .raw("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{\"em")
+        .await;
+    assert_answer(&answer, 408, "request_timeout");
+    assert_eq!(started.elapsed().as_secs(), 15);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_free_place() {
+    let server = listen(Settings { max_connections: 1, ..settings() }).await;
+    let first = server.connect().await;
+    let mut second = server.connect().await;
+    second.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(200), second.readable()).await;
+    assert!(early.is_err(), "the second connection was served beside the first");
+    drop(first);
+    assert!(rest(&mut second).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// What a transaction of a test's own does to keep changes of accounts waiting.
+const LOCK: &str = "BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE";
+
+/// A user and her account.
+async fn owner(server: &Listening) -> (Client, String) {
+    let router = server::router(server.bank.platform.clone(), settings());
+    let ada = Client::anyone(router).register("ada@example.com").await;
+    let account = ada.account("0").await;
+    (ada, account)
+}
+
+/// A request to suspend the account, sent, and waiting for the lock.
+async fn suspend(server: &Listening, (ada, account): &(Client, String)) -> TcpStream {
+    let mut stream = server.connect().await;
+    let body = r#"{"status":"suspended"}"#;
+    let (name, value) = ada.credentials().expect("a logged-in user");
+    let length = body.len();
+    let request = format!(
+        "PUT /api/v1/accounts/{account} HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    wait_until_blocked(&server.bank).await;
+    stream
+}
+
+async fn wait_until_blocked(bank: &Bank) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let client = bank.client().await;
+    while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn status(bank: &Bank, account: &str) -> String {
+    let statement = format!("SELECT status FROM accounts WHERE id = '{account}'");
+    bank.client().await.query_one(&statement, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_the_requests_in_flight_finish_and_takes_no_more() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let lock = server.bank.client().await;
+    lock.batch_execute(LOCK).await.unwrap();
+    let mut stream = suspend(&server, &owner).await;
+    let Listening { bank, address, stop, done } = server;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(TcpStream::connect(address).await.is_err(), "still accepting");
+    assert!(!done.is_finished());
+    lock.batch_execute("COMMIT").await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200 "));
+    done.await.unwrap().unwrap();
+    assert_eq!(status(&bank, &owner.1).await, "suspended");
+}
+
+#[tokio::test]
+async fn a_change_goes_on_when_its_client_has_left() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let lock = server.bank.client().await;
+    lock.batch_execute(LOCK).await.unwrap();
+    let stream = suspend(&server, &owner).await;
+    drop(stream);
+    // The server notices, and answers others meanwhile.
+    let other = server.raw("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert!(other.starts_with("HTTP/1.1 200 "));
+    lock.batch_execute("COMMIT").await.unwrap();
+    while status(&server.bank, &owner.1).await != "suspended" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_thirty_seconds_is_answered_for_and_goes_on() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let lock = server.bank.client().await;
+    lock.batch_execute(LOCK).await.unwrap();
+    let mut stream = suspend(&server, &owner).await;
+    tokio::time::pause();
+    let started = Instant::now();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 503");
+    // The request was on its way before time stood still.
+    let waited = started.elapsed().as_secs_f64();
+    assert!((20.0..=30.1).contains(&waited), "{waited}");
+    tokio::time::resume();
+    lock.batch_execute("COMMIT").await.unwrap();
+    while status(&server.bank, &owner.1).await != "suspended" {
+        tokio::task::yield_now().await;
+    }
+}

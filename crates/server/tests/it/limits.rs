@@ -1,0 +1,147 @@
+//! How often somebody may come: exact at the boundary, for each by themselves.
+
+use crate::support::{Answer, Api, settings};
+use jiff::SignedDuration;
+use serde_json::json;
+use server::{RateLimits, Settings};
+use testkit::PASSWORD;
+
+fn limited(max: u32, auth_max: u32) -> Settings {
+    Settings { rate_limits: RateLimits { max, auth_max, ..RateLimits::default() }, ..settings() }
+}
+
+fn standing(answer: &Answer) -> [Option<String>; 3] {
+    ["limit", "remaining", "reset"].map(|name| answer.header(&format!("x-ratelimit-{name}")))
+}
+
+#[tokio::test]
+async fn a_user_is_counted_exactly_and_starts_anew_with_the_next_window() {
+    let api = Api::with(limited(3, 0)).await;
+    let ada = api.user().await.from([192, 0, 2, 9]);
+    let reset = Some("1768479300".to_owned());
+    for remaining in ["2", "1", "0"] {
+        let answer = ada.get("/api/v1/accounts").await;
+        let expected = [Some("3".to_owned()), Some(remaining.to_owned()), reset.clone()];
+        assert_eq!(standing(answer.expect(200)), expected);
+    }
+    api.bank.clock.advance(SignedDuration::from_millis(899_500));
+    let answer = ada.get("/api/v1/accounts").await;
+    answer.refused(429, "rate_limit_exceeded");
+    assert_eq!(answer.header("retry-after").unwrap(), "1");
+    assert_eq!(standing(&answer), [Some("3".to_owned()), Some("0".to_owned()), reset]);
+    api.bank.clock.advance(SignedDuration::from_millis(500));
+    assert_eq!(standing(ada.get("/api/v1/accounts").await.expect(200))[1].as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn each_user_each_key_and_each_address_is_counted_by_itself() {
+    let api = Api::with(limited(2, 0)).await;
+    let (ada, eve) =
+        (api.user().await, api.anyone().from([192, 0, 2, 2]).register("eve@example.com").await);
+    // Registration counted for the addresses, not for the users.
+    for _ in 0..2 {
+        eve.get("/api/v1/accounts").await.expect(200);
+    }
+    eve.from([192, 0, 2, 3]).get("/api/v1/accounts").await.refused(429, "rate_limit_exceeded");
+    let body = json!({"name": "one", "permissions": ["read:accounts"], "rateLimit": 1});
+    let key = ada.post("/api/v1/api-keys", &body).await;
+    let one = ada.with_key(key.expect(201).data()["key"].as_str().unwrap());
+    one.get("/api/v1/accounts").await.expect(200);
+    one.get("/api/v1/accounts").await.refused(429, "rate_limit_exceeded");
+    let unlimited = ada.key(&["read:accounts"]).await;
+    for _ in 0..5 {
+        assert_eq!(
+            standing(unlimited.get("/api/v1/accounts").await.expect(200)),
+            [None, None, None]
+        );
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_refused_requests_count_and_health_does_not() {
+    let api = Api::with(limited(2, 0)).await;
+    let anyone = api.anyone();
+    for _ in 0..5 {
+        assert_eq!(standing(anyone.get("/health").await.expect(200)), [None, None, None]);
+    }
+    anyone.get("/api/v1/nowhere").await.refused(404, "route_not_found");
+    anyone.get("/api/v1/accounts").await.refused(401, "authentication_required");
+    anyone.get("/api/v1/nowhere").await.refused(429, "rate_limit_exceeded");
+    anyone.from([192, 0, 2, 77]).get("/api/v1/nowhere").await.refused(404, "route_not_found");
+    anyone.get("/health").await.expect(200);
+}
+
+#[tokio::test]
+async fn only_failed_logins_count_and_the_right_password_is_refused_after_them() {
+    let api = Api::with(limited(0, 2)).await;
+    let ada = api.anyone().register("ada@example.com").await;
+    let anyone = api.anyone();
+    for _ in 0..4 {
+        anyone.log_in("ada@example.com").await;
+    }
+    let wrong = json!({"email": "ada@example.com", "password": "Wrong-Horse-1"});
+    for _ in 0..2 {
+        anyone.post("/api/v1/auth/login", &wrong).await.refused(401, "invalid_credentials");
+    }
+    let right = json!({"email": "ada@example.com", "password": PASSWORD});
+    let answer = anyone.post("/api/v1/auth/login", &right).await;
+    answer.refused(429, "rate_limit_exceeded");
+    assert_eq!(standing(&answer)[..2], [Some("2".to_owned()), Some("0".to_owned())]);
+    assert_eq!(answer.header("retry-after").unwrap(), "900");
+    anyone.from([192, 0, 2, 5]).post("/api/v1/auth/login", &right).await.expect(200);
+    ada.get("/api/v1/accounts").await.expect(200);
+    api.bank.clock.advance(SignedDuration::from_secs(900));
+    anyone.post("/api/v1/auth/login", &right).await.expect(200);
+}
+
+#[tokio::test]
+async fn guesses_in_parallel_are_not_more_than_guesses_in_a_row() {
+    let api = Api::with(limited(0, 3)).await;
+    api.anyone().register("ada@example.com").await;
+    let wrong = json!({"email": "ada@example.com", "password": "Wrong-Horse-1"});
+    let guesses = (0..12).map(|_| {
+        let (client, wrong) = (api.anyone(), wrong.clone());
+        tokio::spawn(async move { client.post("/api/v1/auth/login", &wrong).await.status })
+    });
+    let mut statuses = Vec::new();
+    for guess in guesses.collect::<Vec<_>>() {
+        statuses.push(guess.await.unwrap());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 9);
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_counts_for_the_user() {
+    let api = Api::with(limited(0, 2)).await;
+    let ada = api.user().await;
+    let change =
+        |current: &str| json!({"currentPassword": current, "newPassword": "Better-Horse-8"});
+    for _ in 0..2 {
+        let answer = ada.post("/api/v1/auth/change-password", &change("wrong")).await;
+        answer.names("currentPassword", "incorrect");
+    }
+    let answer = ada.post("/api/v1/auth/change-password", &change(PASSWORD)).await;
+    answer.refused(429, "rate_limit_exceeded");
+}
+
+#[tokio::test]
+async fn forwarded_addresses_are_believed_from_trusted_proxies_alone() {
+    let trusting =
+        Settings { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..limited(1, 0) };
+    let api = Api::with(trusting).await;
+    let via = async |peer: [u8; 4], forwarded: &str| {
+        let header = [("x-forwarded-for", forwarded)];
+        api.anyone().from(peer).send("GET", "/api/v1/nowhere", &header, "").await.status
+    };
+    // The client's own words on the left change nothing.
+    assert_eq!(via([10, 0, 0, 1], "203.0.113.1, 198.51.100.1, 10.0.0.2").await, 404);
+    assert_eq!(via([10, 0, 0, 1], "203.0.113.2, 198.51.100.1").await, 429);
+    assert_eq!(via([10, 0, 0, 1], "198.51.100.2").await, 404);
+    // From a stranger it is only text.
+    assert_eq!(via([192, 0, 2, 50], "198.51.100.3").await, 404);
+    assert_eq!(via([192, 0, 2, 50], "198.51.100.4").await, 429);
+    // Behind what cannot be read nothing is believed.
+    assert_eq!(via([10, 0, 0, 9], "198.51.100.5, unknown").await, 404);
+    assert_eq!(via([10, 0, 0, 9], "198.51.100.6, unknown").await, 429);
+}

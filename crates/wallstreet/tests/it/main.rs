@@ -1,0 +1,12 @@
+//! The binary, as an operator meets it: every test runs the real program.
+
+#![cfg(test)]
+
+mod commands;
+mod configuration;
+mod crash;
+mod help;
+mod life;
+mod product;
+mod refusals;
+mod users;
