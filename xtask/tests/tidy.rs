@@ -24,7 +24,7 @@ fn assert_told(breaches: &[String], parts: &[&str]) {
 fn this_repository_is_tidy() {
     let breaches = breaches(&repository(&xtask::root()));
     let lines: Vec<_> = breaches.iter().map(ToString::to_string).collect();
-    assert!(lines.is_empty(), "{} breaches:\n{}", lines.len(), lines.join("\n"));
+    assert!(lines.is_empty(), "{} to mend:\n{}", lines.len(), lines.join("\n"));
 }
 
 #[test]

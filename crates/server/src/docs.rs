@@ -42,7 +42,7 @@ async fn page() -> impl IntoResponse {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta property="csp-nonce" nonce="{nonce}">
+<meta property="csp-nonce" content="{nonce}">
 <link rel="icon" href="data:,">
 <title>Wallstreet API</title>
 </head>

@@ -129,6 +129,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.trim_ascii().is_empty() {
         return Err(Problem::field("body", "required", "is required: send a JSON object"));
     }
+    // Serde would take a list for the fields in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::field("body", "invalid_type", "must be an object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let malformed = |error: &serde_json::Error| {
         Problem::new(

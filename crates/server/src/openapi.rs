@@ -67,9 +67,10 @@ pub(crate) fn document() -> String {
     });
     document["servers"] = json!([{"url": "/", "description": "This server"}]);
     document["tags"] = TAGS.map(|(name, text)| json!({"name": name, "description": text})).into();
+    let uses = uses(&document["paths"]);
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths {
-            members(item).for_each(|operation| complete(path, operation));
+            members(item).for_each(|operation| complete(path, operation, &uses));
         }
     }
     let mut text =
@@ -92,8 +93,19 @@ fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
     (T::name().into_owned(), T::schema())
 }
 
+/// Every operation that is about one thing: its path up to the id, and its name.
+fn uses(paths: &Value) -> Vec<(String, Value)> {
+    let paths = paths.as_object().into_iter().flatten();
+    let of_one = paths.filter_map(|(path, item)| Some((path.split_once("/{id}")?.0, item)));
+    let each = of_one.flat_map(|(collection, item)| {
+        let operations = item.as_object().into_iter().flat_map(Map::values);
+        operations.map(move |operation| (collection.to_owned(), operation["operationId"].clone()))
+    });
+    each.collect()
+}
+
 /// Everything that follows from what an operation has.
-fn complete(path: &str, operation: &mut Value) {
+fn complete(path: &str, operation: &mut Value, uses: &[(String, Value)]) {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let has = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
     let keyed = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
@@ -137,7 +149,20 @@ fn complete(path: &str, operation: &mut Value) {
         if response["$ref"].is_null() {
             describe(status, response, limited, keyed);
         }
+        if status == "201" {
+            response["links"] = links(path, uses);
+        }
     }
+}
+
+/// What can be done with what was just created.
+fn links(path: &str, uses: &[(String, Value)]) -> Value {
+    let ours = uses.iter().filter(|(collection, _)| collection == path);
+    let each = ours.filter_map(|(_, name)| {
+        let id = json!({"id": "$response.body#/data/id"});
+        Some((name.as_str()?.to_owned(), json!({"operationId": name, "parameters": id})))
+    });
+    each.collect::<Map<_, _>>().into()
 }
 
 /// What a status means wherever it comes from.

@@ -32,7 +32,7 @@ pub(crate) struct Paging {
     limit: Option<u32>,
     /// `nextCursor` of the page before: the next page at the same cost at any
     /// depth. Not together with `page`.
-    #[param(min_length = 1, max_length = 64)]
+    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
     cursor: Option<String>,
 }
 

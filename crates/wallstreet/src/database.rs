@@ -6,12 +6,13 @@
 use crate::{
     config::{Config, without_password},
     failure::{Exit, Failure},
-    terminal::Progress,
+    terminal,
 };
 use embedded_postgres::{Error, Server};
 use platform::migrations;
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -41,25 +42,28 @@ impl Database {
     ///
     /// # Errors
     /// [`Exit::InUse`] where another process has the data directory.
-    pub fn own(config: &Config, progress: Progress) -> Result<Self, Failure> {
+    pub fn own(config: &Config) -> Result<Self, Failure> {
         if let Some(url) = &config.database {
-            progress.step("database", without_password(url));
+            terminal::step("database", without_password(url));
             return Ok(Self::Remote(url.clone()));
         }
         if let Ok(found) =
             embedded_postgres::find_binaries(config.pg_bin.as_deref(), &config.data_dir)
         {
-            progress.step("PostgreSQL", format_args!("{}, {}", found.version, found.dir.display()));
+            terminal::step(
+                "PostgreSQL",
+                format_args!("{}, {}", found.version, found.dir.display()),
+            );
         }
         let data = config.data_dir.display();
         if is_made(config) {
-            progress.step("database", format_args!("in {data}"));
+            terminal::step("database", format_args!("in {data}"));
         } else {
-            progress.step("database", format_args!("making a new one in {data} …"));
+            terminal::step("database", format_args!("making a new one in {data} …"));
         }
         start(config)
             .map(|server| Self::Embedded(Arc::new(server)))
-            .map_err(|error| failure(&error))
+            .map_err(|error| failure(config, &error))
     }
 
     /// The database for a command that may run beside a server.
@@ -73,7 +77,7 @@ impl Database {
         match start(config) {
             Ok(server) => Ok(Self::Embedded(Arc::new(server))),
             Err(Error::InUse { pid, .. }) => neighbour(config, pid),
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(failure(config, &error)),
         }
     }
 
@@ -106,11 +110,7 @@ pub fn is_made(config: &Config) -> bool {
 ///
 /// # Errors
 /// [`Exit::DatabaseUnavailable`].
-pub async fn answer(
-    config: &Config,
-    database: &Database,
-    progress: Progress,
-) -> Result<(), Failure> {
+pub async fn answer(config: &Config, database: &Database) -> Result<(), Failure> {
     let since = Instant::now();
     let mut told = false;
     loop {
@@ -128,7 +128,7 @@ pub async fn answer(
             return Err(unreachable_failure(config, database, &cause, wait));
         }
         if !told {
-            progress.step(
+            terminal::step(
                 "waiting",
                 format_args!("for the database, up to {} s: {cause}", wait.as_secs()),
             );
@@ -173,14 +173,23 @@ fn start(config: &Config) -> Result<Server, Error> {
     Server::start(embedded)
 }
 
-/// The embedded PostgreSQL's errors already say what to do.
-fn failure(error: &Error) -> Failure {
+/// The embedded PostgreSQL's errors already say what to do, but for the operating system's.
+fn failure(config: &Config, error: &Error) -> Failure {
     let exit = match error {
         Error::InUse { .. } => Exit::InUse,
         Error::NotBinaries { .. } | Error::Foreign { .. } => Exit::Configuration,
         _ => Exit::DatabaseUnavailable,
     };
-    Failure::new(exit, error.to_string())
+    let failure = Failure::new(exit, error.to_string());
+    match error {
+        Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            let data = config.data_dir.display();
+            failure.next(format!(
+                "run this as the owner of {data} or as root, or choose another with --data-dir"
+            ))
+        }
+        _ => failure,
+    }
 }
 
 /// Connects to the PostgreSQL of the process that holds the data directory. PostgreSQL itself writes down where it listens.
@@ -195,7 +204,7 @@ fn neighbour(config: &Config, pid: String) -> Result<Database, Failure> {
                 }
                 None => "its PostgreSQL is not ready".to_owned(),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let what = format!(
                     "{} is in use by process {pid}, whose database is not open to this user",
                     config.data_dir.display()

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{
     fmt::Display,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 use tracing_subscriber::EnvFilter;
@@ -42,29 +42,11 @@ pub fn ink(stream: &impl IsTerminal, ink: Ink, text: impl Display) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Whether standard error has become a stream of JSON.
+/// Whether standard error is a stream of JSON, which a line for people would break.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Tells why a command ended.
-pub fn report(Failure { what, next, .. }: &Failure) {
-    if AS_JSON.load(Ordering::Relaxed) {
-        tracing::error!(next, "{what}");
-        return;
-    }
-    let stderr = io::stderr();
-    eprintln!("{} {what}", ink(&stderr, Ink::Bad, "error:"));
-    if let Some(next) = next {
-        eprintln!("{} {next}", ink(&stderr, Ink::Strong, "next:"));
-    }
-}
-
-/// Something to look at that does not stop us.
-pub fn warn(text: impl Display) {
-    if AS_JSON.load(Ordering::Relaxed) {
-        tracing::warn!("{text}");
-        return;
-    }
-    eprintln!("{} {text}", ink(&io::stderr(), Ink::Odd, "warning:"));
+fn as_json() -> bool {
+    AS_JSON.load(Ordering::Relaxed)
 }
 
 /// Log lines go to standard error.
@@ -72,6 +54,8 @@ pub fn start_logging(config: &Config) {
     // It tells of a new database; so do we, in the steps of the start.
     let filter = EnvFilter::new(format!("{},embedded_postgres::server=warn", config.log_level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Whether or not anybody still reads the log, the service goes on.
+    let builder = builder.log_internal_errors(false);
     match config.log_format {
         LogFormat::Json => {
             AS_JSON.store(true, Ordering::Relaxed);
@@ -84,34 +68,43 @@ pub fn start_logging(config: &Config) {
     }
 }
 
-/// The steps of a start, told as they happen: to a person in lines, to a log collector as events.
-#[derive(Clone, Copy)]
-pub struct Progress(LogFormat);
-
-impl Progress {
-    /// In the form of the log, so that a stream of JSON stays one.
-    pub fn new(config: &Config) -> Self {
-        Self(config.log_format)
+/// Tells why a command ended.
+pub fn report(Failure { what, next, .. }: &Failure) {
+    if as_json() {
+        return tracing::error!(next, "{what}");
     }
-
-    /// One step, under a word.
-    pub fn step(self, word: &str, text: impl Display) {
-        match self.0 {
-            LogFormat::Text => {
-                eprintln!(
-                    "  {} {text}",
-                    ink(&io::stderr(), Ink::Faint, format_args!("{word:<11}"))
-                );
-            }
-            LogFormat::Json => tracing::info!(step = word, "{text}"),
-        }
+    line(format_args!("{} {what}", ink(&io::stderr(), Ink::Bad, "error:")));
+    if let Some(next) = next {
+        line(format_args!("{} {next}", ink(&io::stderr(), Ink::Strong, "next:")));
     }
+}
 
-    /// A line of its own.
-    pub fn say(self, text: impl Display) {
-        match self.0 {
-            LogFormat::Text => eprintln!("{}", ink(&io::stderr(), Ink::Strong, text)),
-            LogFormat::Json => tracing::info!("{text}"),
-        }
+/// Something to look at that does not stop us.
+pub fn warn(text: impl Display) {
+    if as_json() {
+        return tracing::warn!("{text}");
     }
+    line(format_args!("{} {text}", ink(&io::stderr(), Ink::Odd, "warning:")));
+}
+
+/// One step of a start, under a word.
+pub fn step(word: &str, text: impl Display) {
+    if as_json() {
+        return tracing::info!(step = word, "{text}");
+    }
+    let word = ink(&io::stderr(), Ink::Faint, format_args!("{word:<11}"));
+    line(format_args!("  {word} {text}"));
+}
+
+/// Where a start or a stop has come to.
+pub fn say(text: impl Display) {
+    if as_json() {
+        return tracing::info!("{text}");
+    }
+    line(ink(&io::stderr(), Ink::Strong, text));
+}
+
+/// Unlike `eprintln!`, does not end the process where the terminal has gone.
+fn line(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

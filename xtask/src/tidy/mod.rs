@@ -63,7 +63,7 @@ impl Source {
 pub fn run() -> bool {
     let breaches = breaches(&repository(&root()));
     breaches.iter().for_each(|breach| println!("{breach}"));
-    println!("tidy: {} breaches", breaches.len());
+    println!("tidy: {} to mend", breaches.len());
     breaches.is_empty()
 }
 

@@ -90,7 +90,7 @@ text_fields! {
     Currency(ledger::Currency) = |text| ledger::Currency::parse(text).map_err(|e| e.to_string()),
         string()
         .description(Some("An ISO 4217 currency of at most two decimals."))
-        .pattern(Some("^[A-Z]{3}$"))
+        .enum_values(Some(currencies()))
         .examples(["USD"]);
     /// `WS` and 12 digits.
     AccountNumber(ledger::AccountNumber) = |text| ledger::AccountNumber::parse(text).map_err(|e| e.to_string()),
@@ -107,6 +107,15 @@ text_fields! {
 fn hyphenated(text: &str) -> Result<Uuid, String> {
     let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
     id.ok_or_else(|| "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
+}
+
+/// Every code that can be read.
+fn currencies() -> impl Iterator<Item = String> {
+    let letters = || 'A'..='Z';
+    letters()
+        .flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])))
+        .map(String::from_iter)
+        .filter(|code| ledger::Currency::parse(code).is_ok())
 }
 
 impl Id {

@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for Time {
 
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
-        date_time().examples(["2026-01-28T12:00:00.000Z"]).into()
+        date_time().examples(["2031-01-28T12:00:00.000Z"]).into()
     }
 }
 

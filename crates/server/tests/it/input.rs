@@ -31,7 +31,7 @@ async fn a_body_that_is_no_object_is_refused() {
         api.anyone().text("POST", REGISTER, body).await.names("body", "required");
     }
     api.anyone().send("POST", REGISTER, &[], "").await.names("body", "required");
-    for body in ["1", "\"text\"", "null", "true"] {
+    for body in ["1", "\"text\"", "null", "true", "[]", " [null, null]"] {
         api.anyone().text("POST", REGISTER, body).await.names("body", "invalid_type");
     }
 }

@@ -20,6 +20,10 @@ use std::{
     sync::Arc,
 };
 
+/// How to close the sample administrator's door.
+const CLOSE_SAMPLE_ADMIN: &str = "start once with --env development, which listens on 127.0.0.1 alone unless told otherwise, log in as \
+     that user, and change the password";
+
 /// Runs one command.
 ///
 /// # Errors

@@ -3,15 +3,15 @@
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
 //! a stop: no new requests, open ones end, the last money commits, the database stops.
 
-use super::settings;
+use super::{CLOSE_SAMPLE_ADMIN, settings};
 use crate::{
     config::Config,
     database::{self, Database},
     failure::{Exit, Failure},
-    terminal::Progress,
+    terminal,
 };
 use embedded_postgres::State;
-use platform::{Platform, SystemClock, login, migrations};
+use platform::{Error, Platform, SystemClock, login, migrations};
 use server::RateLimits;
 use std::{
     io,
@@ -31,17 +31,16 @@ const FORCED: i32 = 130;
 /// Serves until a signal.
 pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     let since = Instant::now();
-    let progress = Progress::new(config);
     config.require_secrets()?;
-    progress.say(format_args!("Wallstreet {}, {}", env!("CARGO_PKG_VERSION"), config.environment));
+    terminal::say(format_args!("Wallstreet {}, {}", env!("CARGO_PKG_VERSION"), config.environment));
     let listener = listen(config.address)?;
-    let database = Database::own(config, progress)?;
+    let database = Database::own(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let platform = open(config, &database, progress).await?;
+        let platform = open(config, &database).await?;
         let signals = Signals::catch()?;
-        welcome(config, &platform, listener.local_addr()?, since, progress).await?;
-        let stop = signals.asked(progress);
+        welcome(config, &platform, listener.local_addr()?, since).await?;
+        let stop = signals.asked();
         let served = serve(config, &database, platform.clone(), listener, stop).await;
         platform.shutdown().await;
         served
@@ -49,7 +48,7 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     runtime.shutdown_timeout(Duration::from_secs(5));
     database.close();
     served?;
-    progress.say("Stopped.");
+    terminal::say("Stopped.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,17 +82,13 @@ fn other(port: u16) -> u16 {
 }
 
 /// The bank on an up-to-date schema.
-async fn open(
-    config: &Config,
-    database: &Database,
-    progress: Progress,
-) -> Result<Platform, Failure> {
-    database::answer(config, database, progress).await?;
+async fn open(config: &Config, database: &Database) -> Result<Platform, Failure> {
+    database::answer(config, database).await?;
     let applied = migrations::up(database.url(), None).await?;
     match applied.len() {
-        0 => progress.step("schema", "up to date"),
-        1 => progress.step("schema", format_args!("1 migration applied: {}", applied[0].name)),
-        many => progress.step("schema", format_args!("{many} migrations applied")),
+        0 => terminal::step("schema", "up to date"),
+        1 => terminal::step("schema", format_args!("1 migration applied: {}", applied[0].name)),
+        many => terminal::step("schema", format_args!("{many} migrations applied")),
     }
     // Here the data directory is known to be ours, so that it can keep secrets.
     let (jwt_secret, api_key_salt) = config.secrets()?;
@@ -107,28 +102,32 @@ async fn welcome(
     platform: &Platform,
     address: SocketAddr,
     since: Instant,
-    progress: Progress,
 ) -> Result<(), Failure> {
-    let sample = login::ensure_sample_admin(platform).await.map_err(|error| {
-        let failure = Failure::from(error);
-        Failure { exit: Exit::Configuration, ..failure }.next(
-            "start once with --env development, which listens on 127.0.0.1, log in as that user, and change the password",
-        )
+    let sample = login::ensure_sample_admin(platform).await.map_err(|error| match error {
+        open @ Error::Invalid(_) => {
+            Failure { exit: Exit::Configuration, ..open.into() }.next(CLOSE_SAMPLE_ADMIN)
+        }
+        other => other.into(),
     })?;
     let seen = if address.ip().is_unspecified() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
-    progress.step("API", format_args!("http://{seen}/api/v1"));
+    terminal::step("API", format_args!("http://{seen}/api/v1"));
     if config.http.docs {
-        progress.step("API docs", format_args!("http://{seen}/api-docs"));
+        terminal::step("API docs", format_args!("http://{seen}/api-docs"));
     }
     if sample {
-        progress
-            .step("log in as", "admin@wallstreet.com, password Admin123! (in development only)");
+        terminal::step(
+            "log in as",
+            "admin@wallstreet.com, password Admin123! (in development only)",
+        );
     }
-    progress.say(format_args!("Ready after {:.1} s. Ctrl-C stops.", since.elapsed().as_secs_f32()));
+    terminal::say(format_args!(
+        "Ready after {:.1} s. Ctrl-C stops.",
+        since.elapsed().as_secs_f32()
+    ));
     Ok(())
 }
 
@@ -182,9 +181,9 @@ impl Signals {
     }
 
     /// Ends at the first. The second does not wait for anybody.
-    async fn asked(mut self, progress: Progress) {
+    async fn asked(mut self) {
         self.next().await;
-        progress.say("Stopping: open requests may finish. Again to stop at once.");
+        terminal::say("Stopping: open requests may finish. Again to stop at once.");
         tokio::spawn(async move {
             self.next().await;
             std::process::exit(FORCED);

@@ -2,11 +2,13 @@
 
 use ipnet::IpNet;
 use std::{
+    error::Error,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
+use tokio_postgres::{Config, config::Host};
 
 /// What would be right.
 pub type Expected = String;
@@ -130,24 +132,31 @@ pub fn path(text: &str) -> Result<PathBuf, Expected> {
 
 /// A connection string.
 pub fn database(text: &str) -> Result<String, Expected> {
-    let expected = "a PostgreSQL address: postgres://user:password@host:5432/database";
-    match text.parse::<tokio_postgres::Config>() {
-        Ok(config) if config.get_hosts().is_empty() => {
-            Err(format!("{expected} (no host is named)"))
-        }
+    let expected =
+        |why| format!("a PostgreSQL address: postgres://user:password@host:5432/database ({why})");
+    match parsed(text) {
+        Ok(config) if config.get_hosts().is_empty() => Err(expected("no host is named".to_owned())),
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("{expected} ({error})")),
+        Err(error) => {
+            let why = error.source().map_or(error.to_string(), ToString::to_string);
+            Err(expected(why))
+        }
     }
+}
+
+/// libpq's word for what the platform does with `require` is not in the driver's language.
+fn parsed(text: &str) -> Result<Config, tokio_postgres::Error> {
+    text.replace("sslmode=verify-full", "sslmode=require").parse()
 }
 
 /// The same without its password, for people to read.
 pub fn without_password(database: &str) -> String {
-    let Ok(config) = database.parse::<tokio_postgres::Config>() else {
+    let Ok(config) = parsed(database) else {
         return "***".to_owned();
     };
     let host = match config.get_hosts().first() {
-        Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
-        Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
+        Some(Host::Tcp(host)) => host.clone(),
+        Some(Host::Unix(path)) => path.display().to_string(),
         None => String::new(),
     };
     let port = config.get_ports().first().copied().unwrap_or(5432);

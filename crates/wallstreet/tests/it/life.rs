@@ -1,8 +1,18 @@
 //! A server's life: start, stop, start again, and every way to die.
 
 use crate::product::{Home, Running, eventually};
-use nix::sys::signal::Signal;
-use std::{fs, io::Write, net::TcpStream, path::Path, thread};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    path::Path,
+    process::Stdio,
+    thread,
+};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -101,6 +111,18 @@ fn a_second_signal_does_not_wait_for_a_request_that_hangs() {
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().code(), Some(130));
     eventually("PostgreSQL follows its parent", || !home.has_postgres());
+}
+
+#[test]
+fn a_terminal_that_has_gone_does_not_spoil_the_end() {
+    let home = Home::new();
+    let mut child = home.command(&["serve", "--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let ready = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    // The reader, and with it the pipe, goes at the end of the statement.
+    assert!({ ready }.any(|line| line.contains("Ready")));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!home.has_postgres());
 }
 
 #[test]

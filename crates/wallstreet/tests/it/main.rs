@@ -9,4 +9,5 @@ mod help;
 mod life;
 mod product;
 mod refusals;
+mod tls;
 mod users;

@@ -117,6 +117,11 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        // A PostgreSQL whose parent was killed writes until it has ended.
+        let until = Instant::now() + PATIENCE;
+        while self.has_postgres() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }

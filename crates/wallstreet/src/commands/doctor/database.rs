@@ -4,14 +4,14 @@
 
 use super::Check;
 use crate::{
-    commands::{bank, block_on},
+    commands::{CLOSE_SAMPLE_ADMIN, bank, block_on},
     config::{Config, without_password},
     database::{self, Database},
     failure::{Exit, Failure},
 };
 use platform::{login, migrations};
-use std::time::Duration;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use std::{collections::BTreeMap, time::Duration};
+use tokio_postgres::NoTls;
 
 /// The settings without which "committed" does not mean "kept".
 const SAFETY: [&str; 4] = ["fsync", "full_page_writes", "synchronous_commit", "data_checksums"];
@@ -85,8 +85,14 @@ fn unreachable_advice(config: &Config, failure: Failure) -> Failure {
 
 async fn look(config: &Config, database: &Database) -> Result<Vec<Check>, Failure> {
     let entries = migrations::status(database.url()).await?;
-    let mut checks = vec![server(config, database).await?];
-    checks.push(safety(database).await?);
+    let settings = server_settings(database.url()).await.map_err(|error| {
+        Failure::new(Exit::DatabaseUnavailable, format!("the database does not answer: {error}"))
+    })?;
+    let mut checks = vec![place(config, database, &settings)];
+    checks.push(match settings.is_empty() {
+        true => Check::note("safety", "not looked at: the doctor has no TLS"),
+        false => safety(&settings),
+    });
     let pending = entries.iter().filter(|entry| entry.applied_at.is_none()).count();
     let altered: Vec<_> =
         entries.iter().filter(|entry| entry.altered).map(|entry| entry.name).collect();
@@ -108,8 +114,8 @@ async fn look(config: &Config, database: &Database) -> Result<Vec<Check>, Failur
 }
 
 /// Where it is, and how old.
-async fn server(config: &Config, database: &Database) -> Result<Check, Failure> {
-    let version = show(database, "server_version").await?.unwrap_or_default();
+fn place(config: &Config, database: &Database, settings: &BTreeMap<String, String>) -> Check {
+    let version = settings.get("server_version").map_or("", String::as_str);
     let place = match database {
         Database::Remote(url) => without_password(url),
         Database::Embedded(_) => format!("embedded in {}", config.data_dir.display()),
@@ -117,18 +123,14 @@ async fn server(config: &Config, database: &Database) -> Result<Check, Failure> 
             format!("embedded in {}, run by process {pid}", config.data_dir.display())
         }
     };
-    Ok(Check::fine("database", format!("PostgreSQL {version}, {place}")))
+    Check::fine("database", format!("PostgreSQL {version}, {place}"))
 }
 
-async fn safety(database: &Database) -> Result<Check, Failure> {
-    let mut off = Vec::new();
-    for name in SAFETY {
-        if show(database, name).await?.as_deref() == Some("off") {
-            off.push(name);
-        }
-    }
+fn safety(settings: &BTreeMap<String, String>) -> Check {
+    let is_off = |name: &&str| settings.get(*name).is_some_and(|value| value == "off");
+    let off: Vec<_> = SAFETY.into_iter().filter(is_off).collect();
     let settable: Vec<_> = off.iter().filter(|name| **name != "data_checksums").collect();
-    Ok(match (off.as_slice(), settable.is_empty()) {
+    match (off.as_slice(), settable.is_empty()) {
         ([], _) => Check::fine("safety", format!("{} are on", SAFETY.join(", "))),
         (_, true) => Check::finding(
             "safety",
@@ -143,43 +145,34 @@ async fn safety(database: &Database) -> Result<Check, Failure> {
                 settable[0]
             ),
         ),
-    })
+    }
 }
 
 async fn sample_admin(config: &Config, database: &Database) -> Result<Check, Failure> {
     if config.in_development() {
-        return Ok(Check::note(
-            "sample admin",
-            "admin@wallstreet.com exists in development, with a published password",
-        ));
+        let detail = "admin@wallstreet.com exists in development, with a published password";
+        return Ok(Check::note("sample admin", detail));
     }
     let platform = bank(config, database.url()).await?;
     let open = login::ensure_sample_admin(&platform).await;
     platform.shutdown().await;
     Ok(match open {
         Ok(_) => Check::fine("sample admin", "the published password opens nothing"),
-        Err(error) => Check::finding(
-            "sample admin",
-            Failure::from(error).what,
-            "start once with --env development, log in as that user, and change the password",
-        ),
+        Err(error) => Check::finding("sample admin", Failure::from(error).what, CLOSE_SAMPLE_ADMIN),
     })
 }
 
-/// A setting of the server; `None` where it does not exist.
-async fn show(database: &Database, name: &str) -> Result<Option<String>, Failure> {
-    let failed =
-        |error: tokio_postgres::Error| Failure::new(Exit::DatabaseUnavailable, error.to_string());
-    let mut config: tokio_postgres::Config = database.url().parse().map_err(failed)?;
+/// What the server is set to; nothing is told of one that insists on TLS.
+async fn server_settings(
+    database: &str,
+) -> Result<BTreeMap<String, String>, tokio_postgres::Error> {
+    if database.contains("sslmode=require") || database.contains("sslmode=verify-full") {
+        return Ok(BTreeMap::new());
+    }
+    let mut config: tokio_postgres::Config = database.parse()?;
     config.connect_timeout(Duration::from_secs(5)).application_name("wallstreet doctor");
-    let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+    let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
-    let rows = client
-        .simple_query(&format!("SELECT current_setting('{name}', true)"))
-        .await
-        .map_err(failed)?;
-    Ok(rows.iter().find_map(|row| match row {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    }))
+    let rows = client.query("SELECT name, setting FROM pg_settings", &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
