@@ -12,14 +12,15 @@
 pub mod error;
 pub mod clock;
 pub mod secret;
+pub mod settings;
 mod tls;
 mod db;
+pub mod postgres;
 pub mod migrations;
 pub mod page;
 mod text;
 // Who is acting.
 pub mod actor;
-pub mod settings;
 // What happened, written in the transaction of the change itself.
 pub mod facts;
 pub mod idempotency;

@@ -14,7 +14,7 @@
 use crate::{
     db,
     error::{Error, Result},
-    tls,
+    postgres,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -373,20 +373,12 @@ async fn step(client: &mut Client, way: Way) -> Result<Option<Applied>> {
 /// Opens a connection of its own: the migrations' role may be another one than
 /// the server's, and their statements take as long as they take.
 async fn connect(database: &str) -> Result<Client> {
-    let mut config = tls::parse(database)?;
-    let tls = tls::connector(&config)?;
-    config.application_name("wallstreet migrate");
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(10));
-    }
-    let (client, connection) =
-        config.connect(tls).await.map_err(|error| match Error::from(error) {
+    postgres::connect(database, "wallstreet migrate").await?.map_err(|error| {
+        match Error::from(error) {
             Error::Internal(cause) => Problem::Closed(cause.to_string().trim_end().into()).into(),
             for_now => for_now,
-        })?;
-    // Ends with the client; what goes wrong in between, the client's calls tell.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(client)
+        }
+    })
 }
 
 /// Where we are, and as whom.

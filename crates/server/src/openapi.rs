@@ -191,7 +191,7 @@ fn general_responses() -> Value {
         ["400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"];
     let each = statuses.map(|status| {
         let mut response = json!({"description": general(status)});
-        describe(status, &mut response, true, status == "422");
+        describe(status, &mut response, true, ["409", "422"].contains(&status));
         (status.to_owned(), response)
     });
     each.into_iter().collect::<Map<_, _>>().into()
@@ -216,6 +216,7 @@ fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
     match status {
         "201" => names.push("Location"),
         "401" => names.push("WWW-Authenticate"),
+        "409" if keyed => names.push("Retry-After"),
         "429" | "503" => names.push("Retry-After"),
         _ => {}
     }

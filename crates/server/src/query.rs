@@ -1,10 +1,12 @@
 //! Query strings: read by the same rules as a body, so a parameter that is
-//! unknown, repeated or wrong is refused and named.
+//! unknown, repeated or wrong is refused and named, also where none is taken.
 
 use crate::{paging, problem::Problem, violation};
 use axum::{
-    extract::{FromRequestParts, Query as RawQuery},
+    extract::{FromRequestParts, MatchedPath, Query as RawQuery, Request, State},
     http::request::Parts,
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use platform::{Error, PageRequest};
 use serde::{
@@ -15,7 +17,53 @@ use serde::{
     },
     forward_to_deserialize_any,
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use utoipa::openapi::{
+    OpenApi, RefOr,
+    path::{Operation, ParameterIn},
+};
+
+/// The operations that take parameters, as the API document knows them.
+#[derive(Clone, Default)]
+pub(crate) struct Queryable(Arc<BTreeSet<String>>);
+
+impl Queryable {
+    /// Reads the document.
+    pub(crate) fn of(document: &OpenApi) -> Self {
+        let takes = |operation: &Operation| {
+            let parameters = operation.parameters.iter().flatten();
+            parameters.into_iter().any(|parameter| match parameter {
+                RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+                RefOr::Ref(_) => false,
+            })
+        };
+        let paths = &document.paths.paths;
+        // Only a GET is ever asked with a query here.
+        let gets = paths.iter().filter(|(_, item)| item.get.as_ref().is_some_and(takes));
+        Self(Arc::new(gets.map(|(path, _)| path.clone()).collect()))
+    }
+}
+
+/// The layer that refuses parameters where none are taken.
+pub(crate) async fn refuse_unknown(
+    State(queryable): State<Queryable>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let Some(path) = request.extensions().get::<MatchedPath>() else {
+        return next.run(request).await;
+    };
+    let taken = request.method().is_safe() && queryable.0.contains(path.as_str());
+    if query.is_empty() || taken || !path.as_str().starts_with("/api/v1") {
+        return next.run(request).await;
+    }
+    let name = query.split(['=', '&']).next().unwrap_or_default();
+    Problem::field(name, "unknown_field", "is not a parameter here").into_response()
+}
 
 /// The filters of a list and the page that is asked for.
 pub(crate) struct List<F>(pub(crate) F, pub(crate) PageRequest);

@@ -67,8 +67,8 @@ pub async fn serve(
             }
         });
     }
-    drop(listener);
     app.drain();
+    drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {DRAIN:?} were cut off");
     }

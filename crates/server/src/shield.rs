@@ -50,3 +50,28 @@ fn is_host_sound(version: Version, headers: &HeaderMap) -> bool {
         (Some(_), Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_panic_costs_one_request() {
+        async fn fall() -> StatusCode {
+            panic!("a handler falls")
+        }
+        let stand = get(|| async { StatusCode::OK });
+        let router = Router::new().route("/falls", get(fall)).route("/stands", stand);
+        let router = router.layer(from_fn(apart));
+        let ask = async |path: &str| {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap()
+        };
+        let fallen = ask("/falls").await;
+        assert_eq!(fallen.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(fallen.extensions().get::<Problem>().is_some());
+        assert_eq!(ask("/stands").await.status(), StatusCode::OK);
+    }
+}

@@ -33,7 +33,11 @@ fn violation(path: &str, text: &str) -> Violation {
         "duplicate" => (join(path, named), "duplicate_field", "is given twice".to_owned()),
         "invalid" => {
             let expected = rest.rsplit_once("expected ").map_or(rest, |(_, expected)| expected);
-            let expected = if expected.starts_with("struct") { "an object" } else { expected };
+            let expected = match expected {
+                "f64" => "a number",
+                expected if expected.starts_with("struct") => "an object",
+                expected => expected,
+            };
             (path.to_owned(), "invalid_type", format!("must be {expected}"))
         }
         _ => (path.to_owned(), "invalid", text.to_owned()),

@@ -233,7 +233,7 @@ async fn metadata_the_database_could_not_hold_is_refused_before_it_gets_there() 
         "[]", "1", "", "{", r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, r#"{"a":1e400}"#, r#"{"a":1e-20000}"#,
         r#"{"a":1e99999999999999999999}"#, r#"{"a":"\ud800"}"#, &deep, &wide, &long,
     ] {
-        assert!(Metadata::parse(text).is_err(), "{:.60}", text);
+        assert!(Metadata::parse(text).is_err(), "{text:.60}");
     }
     for text in [r#"{"true":true,"e":"1e999"}"#, r#"{"a":1e300,"b":-1.5E-300,"c":false}"#] {
         assert!(Metadata::parse(text).is_ok(), "{text}");

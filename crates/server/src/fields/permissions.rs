@@ -83,15 +83,16 @@ impl Serialize for Permissions {
 }
 
 /// Requests of a key per window; 0: unlimited.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyRate(pub(crate) i32);
 
-impl TryFrom<i64> for KeyRate {
-    type Error = &'static str;
-    fn try_from(rate: i64) -> Result<Self, Self::Error> {
-        let rate = i32::try_from(rate).ok().filter(|rate| (0..=MAX_RATE).contains(rate));
-        rate.map(Self).ok_or("must be between 0 and 1000000")
+impl<'de> Deserialize<'de> for KeyRate {
+    /// `100.0` is a whole number too, as JSON Schema sees it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = f64::deserialize(deserializer)?;
+        let whole = number.fract() == 0.0 && (0.0..=f64::from(MAX_RATE)).contains(&number);
+        let refused = || D::Error::custom("must be a whole number between 0 and 1000000");
+        whole.then_some(Self(number as i32)).ok_or_else(refused)
     }
 }
 

@@ -316,3 +316,16 @@ async fn a_query_parameter_that_is_unknown_repeated_or_wrong_is_named() {
     ada.get("/api/v1/api-keys?cursor=AAAA").await.names("cursor", "invalid");
     ada.get("/api/v1/accounts?type=gold").await.names("type", "invalid");
 }
+
+#[tokio::test]
+async fn a_parameter_where_none_is_taken_is_refused_not_ignored() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let account = ada.account("0").await;
+    ada.get(&format!("/api/v1/accounts/{account}/balance?at=2026-01-01"))
+        .await
+        .names("at", "unknown_field");
+    let open = json!({"accountType": "checking"});
+    ada.post("/api/v1/accounts?limit=1", &open).await.names("limit", "unknown_field");
+    ada.get("/health?nocache=1").await.expect(200);
+}

@@ -1,6 +1,6 @@
 //! What can be seen of the database: programs, reachability, version, safety, schema, and who can get in.
 //!
-//! The statements here ask PostgreSQL about itself; of the bank's tables this knows nothing.
+//! Asks the platform; has no statement of its own.
 
 use super::Check;
 use crate::{
@@ -9,9 +9,8 @@ use crate::{
     database::{self, Database},
     failure::{Exit, Failure},
 };
-use platform::{login, migrations};
-use std::{collections::BTreeMap, time::Duration};
-use tokio_postgres::NoTls;
+use platform::{login, migrations, postgres};
+use std::collections::BTreeMap;
 
 /// The settings without which "committed" does not mean "kept".
 const SAFETY: [&str; 4] = ["fsync", "full_page_writes", "synchronous_commit", "data_checksums"];
@@ -85,14 +84,8 @@ fn unreachable_advice(config: &Config, failure: Failure) -> Failure {
 
 async fn look(config: &Config, database: &Database) -> Result<Vec<Check>, Failure> {
     let entries = migrations::status(database.url()).await?;
-    let settings = server_settings(database.url()).await.map_err(|error| {
-        Failure::new(Exit::DatabaseUnavailable, format!("the database does not answer: {error}"))
-    })?;
-    let mut checks = vec![place(config, database, &settings)];
-    checks.push(match settings.is_empty() {
-        true => Check::note("safety", "not looked at: the doctor has no TLS"),
-        false => safety(&settings),
-    });
+    let settings = postgres::settings(database.url()).await?;
+    let mut checks = vec![place(config, database, &settings), safety(&settings)];
     let pending = entries.iter().filter(|entry| entry.applied_at.is_none()).count();
     let altered: Vec<_> =
         entries.iter().filter(|entry| entry.altered).map(|entry| entry.name).collect();
@@ -160,19 +153,4 @@ async fn sample_admin(config: &Config, database: &Database) -> Result<Check, Fai
         Ok(_) => Check::fine("sample admin", "the published password opens nothing"),
         Err(error) => Check::finding("sample admin", Failure::from(error).what, CLOSE_SAMPLE_ADMIN),
     })
-}
-
-/// What the server is set to; nothing is told of one that insists on TLS.
-async fn server_settings(
-    database: &str,
-) -> Result<BTreeMap<String, String>, tokio_postgres::Error> {
-    if database.contains("sslmode=require") || database.contains("sslmode=verify-full") {
-        return Ok(BTreeMap::new());
-    }
-    let mut config: tokio_postgres::Config = database.parse()?;
-    config.connect_timeout(Duration::from_secs(5)).application_name("wallstreet doctor");
-    let (client, connection) = config.connect(NoTls).await?;
-    tokio::spawn(connection);
-    let rows = client.query("SELECT name, setting FROM pg_settings", &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
