@@ -216,6 +216,9 @@ pub(crate) struct Utc(pub(crate) Timestamp);
 
 /// 2000-01-01T00:00:00Z in microseconds of the Unix epoch.
 const EPOCH_2000: i64 = 946_684_800_000_000;
+/// PostgreSQL's calendar begins in 4714 BC, ours in 9999 BC. Nothing happened in
+/// between, so what a client asks from there is asked from PostgreSQL's beginning.
+const FIRST: i64 = -211_813_488_000_000_000;
 
 impl<'a> FromSql<'a> for Utc {
     fn from_sql(_: &Type, raw: &'a [u8]) -> SqlResult<Self> {
@@ -229,7 +232,7 @@ impl<'a> FromSql<'a> for Utc {
 
 impl ToSql for Utc {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> SqlResult<IsNull> {
-        let micros = self.0.as_microsecond() - EPOCH_2000;
+        let micros = (self.0.as_microsecond() - EPOCH_2000).max(FIRST);
         out.extend_from_slice(&micros.to_be_bytes());
         Ok(IsNull::No)
     }

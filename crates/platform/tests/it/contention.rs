@@ -2,15 +2,21 @@
 
 use crate::book::assert_sound;
 use crate::money::{draft, transfer};
+use jiff::Timestamp;
 use ledger::Kind;
-use platform::{Error, Platform, SystemClock, accounts, orders, page::PageRequest};
+use platform::{
+    Cursor, Error, Platform, Position, SystemClock, accounts, orders,
+    page::PageRequest,
+    transactions::{self, TransactionFilter},
+};
 use std::sync::Arc;
 use testkit::{bank, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_transfers_between_ten_accounts_on_two_servers_lose_not_a_cent() {
     let bank = bank().await;
-    let other = Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
+    let other =
+        Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
     let ada = bank.user("ada@example.com").await;
     let mut accounts = Vec::new();
     for _ in 0..10 {
@@ -19,7 +25,8 @@ async fn two_hundred_transfers_between_ten_accounts_on_two_servers_lose_not_a_ce
     let attempts: Vec<_> = (0..200_usize)
         .map(|n| {
             let (from, to) = (n * 7 % 10, (n * 7 + 1 + n % 9) % 10);
-            let draft = transfer(&accounts[from], &accounts[to], &format!("{}.{:02}", n % 40, n % 99 + 1));
+            let draft =
+                transfer(&accounts[from], &accounts[to], &format!("{}.{:02}", n % 40, n % 99 + 1));
             let platform = if n % 2 == 0 { bank.platform.clone() } else { other.clone() };
             let ada = ada.clone();
             tokio::spawn(async move { orders::create(&platform, &ada, draft, None).await })
@@ -69,21 +76,41 @@ async fn the_pages_of_a_history_join_without_gap_or_overlap() {
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;
     for n in 1..=25 {
-        orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, &n.to_string()), None).await.unwrap();
+        orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, &n.to_string()), None)
+            .await
+            .unwrap();
     }
     let mut seen = Vec::new();
-    let mut request = PageRequest::new(10, platform::Position::Number(1)).unwrap();
+    let mut request = PageRequest::new(10, Position::Number(1)).unwrap();
     loop {
         let page = accounts::entries(&bank.platform, &ada, account.id, request).await.unwrap();
         seen.extend(page.items.iter().map(|entry| entry.seq));
         let Some(next) = page.next else { break };
-        request = PageRequest::new(10, platform::Position::After(next)).unwrap();
+        request = PageRequest::new(10, Position::After(next)).unwrap();
     }
     assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
-    let third = PageRequest::new(10, platform::Position::Number(3)).unwrap();
+    let third = PageRequest::new(10, Position::Number(3)).unwrap();
     let third = accounts::entries(&bank.platform, &ada, account.id, third).await.unwrap();
     assert_eq!(third.items.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
     assert_eq!((third.total, third.next), (Some(25), None));
+}
+
+#[tokio::test]
+async fn a_cursor_or_a_filter_from_before_the_databases_calendar_is_just_early() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).with("1").await;
+    let list = async |from: Option<Timestamp>, position| {
+        let filter = TransactionFilter { from, ..TransactionFilter::default() };
+        let page = PageRequest::new(10, position).unwrap();
+        transactions::list(&bank.platform, &ada, filter, page).await.unwrap().items.len()
+    };
+    let early = Position::After(Cursor::new(Timestamp::MIN, account.id.0));
+    let late = Position::After(Cursor::new(Timestamp::MAX, account.id.0));
+    assert_eq!(list(None, early).await, 0);
+    assert_eq!(list(None, late).await, 1);
+    assert_eq!(list(Some(Timestamp::MIN), Position::Number(1)).await, 1);
+    assert_eq!(list(Some(Timestamp::MAX), Position::Number(1)).await, 0);
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ async fn two_users_may_use_the_same_key() {
 #[tokio::test]
 async fn a_hundred_duplicates_at_once_on_two_servers_have_one_effect() {
     let bank = bank().await;
-    let other = Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
+    let other =
+        Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
     let ada = bank.user("ada@example.com").await;
     let (source, target) = (bank.account(&ada).with("100").await, bank.account(&ada).empty().await);
     let attempts: Vec<_> = (0..100)
@@ -138,7 +139,8 @@ async fn what_was_not_found_leaves_the_key_free() {
     let bank = bank().await;
     let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);
     let account = bank.account(&bob).empty().await;
-    let error = orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k")).await;
+    let error =
+        orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k")).await;
     assert!(matches!(error, Err(Error::NotFound(_))));
     assert_eq!(count(&bank.client().await, "wallstreet.idempotency_keys").await, 0);
 }
@@ -148,7 +150,9 @@ async fn a_key_is_forgotten_after_a_week_and_not_before() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;
-    orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k")).await.unwrap();
+    orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k"))
+        .await
+        .unwrap();
     let client = bank.client().await;
     bank.clock.advance(jiff::SignedDuration::from_hours(6 * 24));
     housekeeping::sweep(&bank.platform).await.unwrap();

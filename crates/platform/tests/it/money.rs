@@ -135,7 +135,10 @@ async fn another_users_money_is_not_there() {
         ("process", orders::process(platform, &eve, pending, None).await.unwrap_err()),
         ("cancel", orders::cancel(platform, &eve, pending, None).await.unwrap_err()),
         ("read", transactions::get(platform, &eve, pending).await.unwrap_err()),
-        ("annotate", transactions::annotate(platform, &eve, pending, Some(None), None).await.unwrap_err()),
+        (
+            "annotate",
+            transactions::annotate(platform, &eve, pending, Some(None), None).await.unwrap_err(),
+        ),
         ("account", accounts::get(platform, &eve, hers.id).await.unwrap_err()),
         ("close", accounts::close(platform, &eve, hers.id).await.unwrap_err()),
     ] {
@@ -146,7 +149,8 @@ async fn another_users_money_is_not_there() {
 
 #[tokio::test]
 async fn in_production_a_user_does_not_make_money_out_of_nothing() {
-    let settings = Settings { environment: Environment::Production, users_settle: false, ..settings() };
+    let settings =
+        Settings { environment: Environment::Production, users_settle: false, ..settings() };
     let bank = bank_with(settings).await;
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;
@@ -202,8 +206,13 @@ async fn an_account_closes_only_empty_and_at_rest_and_then_for_good() {
     assert_eq!(close().await.unwrap_err().code(), "account_has_pending");
     orders::cancel(&bank.platform, &ada, expected, None).await.unwrap();
     assert_eq!(close().await.unwrap().status, AccountStatus::Closed);
-    assert_eq!(close().await.unwrap().status, AccountStatus::Closed, "closing twice is closing once");
-    let reopen = accounts::set_status(&bank.platform, &ada, account.id, AccountStatus::Active).await;
+    assert_eq!(
+        close().await.unwrap().status,
+        AccountStatus::Closed,
+        "closing twice is closing once"
+    );
+    let reopen =
+        accounts::set_status(&bank.platform, &ada, account.id, AccountStatus::Active).await;
     assert!(matches!(reopen, Err(Error::Refused { refusal: Refusal::AccountClosed, .. })));
     let deposit = order(&bank, &ada, draft(Kind::Deposit, &account, "1")).await.unwrap_err();
     assert_eq!(deposit.code(), "account_closed");
@@ -227,11 +236,23 @@ async fn metadata_comes_back_digit_for_digit() {
 #[tokio::test]
 async fn metadata_the_database_could_not_hold_is_refused_before_it_gets_there() {
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(8), "]".repeat(8));
-    let wide = format!("{{{}}}", (0..65).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(","));
+    let wide =
+        format!("{{{}}}", (0..65).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(","));
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(16 * 1024));
     for text in [
-        "[]", "1", "", "{", r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, r#"{"a":1e400}"#, r#"{"a":1e-20000}"#,
-        r#"{"a":1e99999999999999999999}"#, r#"{"a":"\ud800"}"#, &deep, &wide, &long,
+        "[]",
+        "1",
+        "",
+        "{",
+        r#"{"a":"\u0000"}"#,
+        r#"{"\u0000":1}"#,
+        r#"{"a":1e400}"#,
+        r#"{"a":1e-20000}"#,
+        r#"{"a":1e99999999999999999999}"#,
+        r#"{"a":"\ud800"}"#,
+        &deep,
+        &wide,
+        &long,
     ] {
         assert!(Metadata::parse(text).is_err(), "{text:.60}");
     }
@@ -246,7 +267,10 @@ async fn one_order_that_the_database_refuses_does_not_hurt_its_neighbours() {
     let ada = bank.user("ada@example.com").await;
     let (good, bad) = (bank.account(&ada).empty().await, bank.account(&ada).empty().await);
     let client = bank.client().await;
-    let bomb = format!("ALTER TABLE transactions ADD CONSTRAINT bomb CHECK (account_id <> '{}') NOT VALID", bad.id);
+    let bomb = format!(
+        "ALTER TABLE transactions ADD CONSTRAINT bomb CHECK (account_id <> '{}') NOT VALID",
+        bad.id
+    );
     client.batch_execute(&bomb).await.unwrap();
     let attempts: Vec<_> = (0..30)
         .map(|n| {

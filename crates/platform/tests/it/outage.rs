@@ -12,7 +12,8 @@ use testkit::bank;
 async fn connections_cut_under_load_lose_nothing_and_repeat_nothing() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
-    let (source, target) = (bank.account(&ada).with("1000").await, bank.account(&ada).empty().await);
+    let (source, target) =
+        (bank.account(&ada).with("1000").await, bank.account(&ada).empty().await);
     let client = bank.client().await;
     let name = bank.database.name().to_owned();
     let cutter = bank.client().await;
@@ -33,7 +34,9 @@ async fn connections_cut_under_load_lose_nothing_and_repeat_nothing() {
                     let key = IdempotencyKey::new(&format!("{worker}-{n}"), b"transfer").unwrap();
                     // A client that hears "try again" or "not known yet" tries again with its key.
                     loop {
-                        match orders::create(&platform, &ada, draft.clone(), Some(key.clone())).await {
+                        match orders::create(&platform, &ada, draft.clone(), Some(key.clone()))
+                            .await
+                        {
                             Ok(_) => break,
                             Err(Error::Unavailable { .. } | Error::OutcomeUnknown { .. }) => {
                                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -50,13 +53,17 @@ async fn connections_cut_under_load_lose_nothing_and_repeat_nothing() {
     }
     cutting.await.unwrap();
     assert_eq!(count(&client, "transactions WHERE transaction_type = 'transfer'").await, 2 * 320);
-    let row = client.query_one("SELECT balance::text FROM accounts WHERE id = $1", &[&target.id.0]).await.unwrap();
+    let row = client
+        .query_one("SELECT balance::text FROM accounts WHERE id = $1", &[&target.id.0])
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, &str>(0), "320.00");
     assert_sound(&client).await;
 }
 
 #[tokio::test]
-async fn a_database_that_takes_no_connections_is_unavailable_and_then_works_again_without_a_restart() {
+async fn a_database_that_takes_no_connections_is_unavailable_and_then_works_again_without_a_restart()
+ {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;

@@ -58,14 +58,18 @@ async fn an_address_belongs_to_one_user_whatever_its_case_and_however_many_try_a
         .into_iter()
         .map(|email| {
             let (platform, registration) = (bank.platform.clone(), registration(email));
-            tokio::spawn(async move { login::register(&platform, &Origin::default(), registration).await })
+            tokio::spawn(async move {
+                login::register(&platform, &Origin::default(), registration).await
+            })
         })
         .collect();
     let mut made = 0;
     for attempt in attempts {
         match attempt.await.unwrap() {
             Ok(_) => made += 1,
-            Err(error) => assert!(matches!(error, Error::Conflict(Conflict::EmailTaken)), "{error:?}"),
+            Err(error) => {
+                assert!(matches!(error, Error::Conflict(Conflict::EmailTaken)), "{error:?}")
+            }
         }
     }
     assert_eq!(made, 1);
@@ -117,13 +121,24 @@ async fn a_token_that_was_altered_or_signed_otherwise_is_worth_nothing() {
     let bank = bank().await;
     bank.user("ada@example.com").await;
     let token = come_in(&bank, "ada@example.com", PASSWORD).await.unwrap().token;
-    let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
+    let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else {
+        panic!("{token}")
+    };
     let none = b64.encode(r#"{"alg":"none","typ":"JWT"}"#);
-    let longer = b64.encode(String::from_utf8(b64.decode(claims).unwrap()).unwrap().replace("user", "admin"));
+    let longer = b64
+        .encode(String::from_utf8(b64.decode(claims).unwrap()).unwrap().replace("user", "admin"));
     for forged in [
-        format!("{none}.{claims}."), format!("{none}.{claims}.{signature}"), format!("{header}.{longer}.{signature}"),
-        format!("{header}.{claims}."), format!("{header}.{claims}"), format!("{claims}.{signature}"),
-        String::new(), ".".to_owned(), "..".to_owned(), format!("{token}="), format!("{token}.{signature}"),
+        format!("{none}.{claims}."),
+        format!("{none}.{claims}.{signature}"),
+        format!("{header}.{longer}.{signature}"),
+        format!("{header}.{claims}."),
+        format!("{header}.{claims}"),
+        format!("{claims}.{signature}"),
+        String::new(),
+        ".".to_owned(),
+        "..".to_owned(),
+        format!("{token}="),
+        format!("{token}.{signature}"),
     ] {
         assert_eq!(why(present(&bank, &forged).await), "invalid_token", "{forged}");
     }
@@ -172,11 +187,15 @@ async fn the_last_administrator_can_neither_leave_nor_be_demoted_even_when_two_t
     let demote = UserChange { role: Some(Role::User), status: None };
     let change = users::change(&bank.platform, &admin, admin.user_id, demote).await;
     assert!(matches!(change, Err(Error::Conflict(Conflict::LastAdmin))));
-    assert!(matches!(users::close(&bank.platform, &admin).await, Err(Error::Conflict(Conflict::LastAdmin))));
+    assert!(matches!(
+        users::close(&bank.platform, &admin).await,
+        Err(Error::Conflict(Conflict::LastAdmin))
+    ));
     let second = bank.user("ada@example.com").await;
     let promote = UserChange { role: Some(Role::Admin), status: None };
     users::change(&bank.platform, &admin, second.user_id, promote).await.unwrap();
-    let second = bank.actor(&come_in(&bank, "ada@example.com", PASSWORD).await.unwrap().token).await;
+    let second =
+        bank.actor(&come_in(&bank, "ada@example.com", PASSWORD).await.unwrap().token).await;
     let (one, two) = tokio::join!(
         users::change(&bank.platform, &admin, admin.user_id, demote),
         users::change(&bank.platform, &second, second.user_id, demote),
@@ -192,7 +211,9 @@ async fn only_an_administrator_sees_and_changes_other_users() {
     let forbidden = [
         users::get(&bank.platform, &ada, bob.user_id).await.unwrap_err(),
         users::change(&bank.platform, &ada, ada.user_id, promote).await.unwrap_err(),
-        users::list(&bank.platform, &ada, users::UserFilter::default(), Default::default()).await.unwrap_err(),
+        users::list(&bank.platform, &ada, users::UserFilter::default(), Default::default())
+            .await
+            .unwrap_err(),
     ];
     for error in forbidden {
         assert!(matches!(error, Error::Forbidden(Forbidden::AdminOnly)), "{error:?}");
@@ -212,7 +233,8 @@ async fn a_user_leaves_with_empty_accounts_only_and_is_then_gone_but_not_forgott
     let client = bank.client().await;
     assert_eq!(count(&client, "accounts WHERE status = 'closed'").await, 1);
     assert_eq!(count(&client, "transactions").await, 2);
-    let taken = login::register(&bank.platform, &Origin::default(), registration("ada@example.com")).await;
+    let taken =
+        login::register(&bank.platform, &Origin::default(), registration("ada@example.com")).await;
     assert!(matches!(taken, Err(Error::Conflict(Conflict::EmailTaken))));
 }
 
@@ -233,7 +255,8 @@ async fn a_login_renews_a_hash_that_is_weaker_than_today() {
     let bank = bank().await;
     bank.user("ada@example.com").await;
     let stronger = Settings { bcrypt_cost: 5, ..settings() };
-    let platform = Platform::connect(&bank.database.url, stronger, Arc::new(SystemClock)).await.unwrap();
+    let platform =
+        Platform::connect(&bank.database.url, stronger, Arc::new(SystemClock)).await.unwrap();
     login::login(&platform, &Origin::default(), "ada@example.com", PASSWORD).await.unwrap();
     assert_eq!(count(&bank.client().await, "users WHERE password_hash LIKE '$2b$05$%'").await, 1);
     login::login(&platform, &Origin::default(), "ada@example.com", PASSWORD).await.unwrap();
@@ -243,22 +266,35 @@ async fn a_login_renews_a_hash_that_is_weaker_than_today() {
 async fn the_sample_administrator_works_in_development_and_bars_production() {
     let bank = bank().await;
     assert!(login::ensure_sample_admin(&bank.platform).await.unwrap());
-    assert!(login::ensure_sample_admin(&bank.platform).await.unwrap(), "a second start changes nothing");
+    assert!(
+        login::ensure_sample_admin(&bank.platform).await.unwrap(),
+        "a second start changes nothing"
+    );
     let login = come_in(&bank, "admin@wallstreet.com", "Admin123!").await.unwrap();
     assert_eq!(login.user.role, Role::Admin);
     let production = Settings { environment: Environment::Production, ..settings() };
-    let platform = Platform::connect(&bank.database.url, production.clone(), Arc::new(SystemClock)).await.unwrap();
+    let platform = Platform::connect(&bank.database.url, production.clone(), Arc::new(SystemClock))
+        .await
+        .unwrap();
     assert_eq!(why(login::ensure_sample_admin(&platform).await), "validation_failed");
     let fresh = bank_with(production).await;
     assert!(!login::ensure_sample_admin(&fresh.platform).await.unwrap());
-    assert_eq!(why(come_in(&fresh, "admin@wallstreet.com", "Admin123!").await), "invalid_credentials");
+    assert_eq!(
+        why(come_in(&fresh, "admin@wallstreet.com", "Admin123!").await),
+        "invalid_credentials"
+    );
 }
 
 #[test]
 fn a_password_follows_the_documented_rule_and_is_not_a_common_one() {
     for (wrong, says) in [
-        ("Sh0rt!", "8 characters"), ("alllower1!", "upper-case"), ("ALLUPPER1!", "lower-case"),
-        ("NoDigits!!", "a digit"), ("NoSpecial11", "special"), ("Password123!", "common"), ("Null\0Byte1!", "U+0000"),
+        ("Sh0rt!", "8 characters"),
+        ("alllower1!", "upper-case"),
+        ("ALLUPPER1!", "lower-case"),
+        ("NoDigits!!", "a digit"),
+        ("NoSpecial11", "special"),
+        ("Password123!", "common"),
+        ("Null\0Byte1!", "U+0000"),
     ] {
         assert!(Password::parse(wrong).unwrap_err().contains(says), "{wrong}");
     }
@@ -271,24 +307,46 @@ fn a_password_follows_the_documented_rule_and_is_not_a_common_one() {
 async fn a_password_of_72_bytes_counts_to_the_last_and_a_longer_one_never_passes_for_it() {
     let bank = bank().await;
     let password = format!("Aa1!{}", "x".repeat(68));
-    let registration = Registration { password: Password::parse(&password).unwrap(), ..registration("ada@example.com") };
+    let registration = Registration {
+        password: Password::parse(&password).unwrap(),
+        ..registration("ada@example.com")
+    };
     login::register(&bank.platform, &Origin::default(), registration).await.unwrap();
     come_in(&bank, "ada@example.com", &password).await.unwrap();
     let other_end = format!("{}y", &password[..71]);
     assert_eq!(why(come_in(&bank, "ada@example.com", &other_end).await), "invalid_credentials");
-    assert_eq!(why(come_in(&bank, "ada@example.com", &format!("{password}x")).await), "invalid_credentials");
+    assert_eq!(
+        why(come_in(&bank, "ada@example.com", &format!("{password}x")).await),
+        "invalid_credentials"
+    );
 }
 
 #[test]
 fn what_people_write_about_themselves_is_bounded() {
-    for wrong in ["", "a", "a@b", "@b.c", "a@@b.c", "a b@c.de", "a@b..c", "a@-b.c", "a\0@b.cd", &format!("{}@b.cd", "a".repeat(65))] {
+    for wrong in [
+        "",
+        "a",
+        "a@b",
+        "@b.c",
+        "a@@b.c",
+        "a b@c.de",
+        "a@b..c",
+        "a@-b.c",
+        "a\0@b.cd",
+        &format!("{}@b.cd", "a".repeat(65)),
+    ] {
         assert!(Email::parse(wrong).is_err(), "{wrong:?}");
     }
-    assert_eq!(Email::parse("Ada.L+x@Sub.Example.COM").unwrap().as_str(), "ada.l+x@sub.example.com");
+    assert_eq!(
+        Email::parse("Ada.L+x@Sub.Example.COM").unwrap().as_str(),
+        "ada.l+x@sub.example.com"
+    );
     for wrong in ["", "   ", &"x".repeat(101), "a\0b", "a\nb"] {
         assert!(Name::parse(wrong).is_err(), "{wrong:?}");
     }
-    for wrong in ["", "123", "+", "+0123456789", "+1234567890123456", "+12a4567890", "0014155550100"] {
+    for wrong in
+        ["", "123", "+", "+0123456789", "+1234567890123456", "+12a4567890", "0014155550100"]
+    {
         assert!(users::Phone::parse(wrong).is_err(), "{wrong:?}");
     }
 }
@@ -307,6 +365,7 @@ async fn a_session_ends_only_by_its_owner() {
 
 #[test]
 fn every_way_of_being_nobody_has_a_code_of_its_own() {
-    let codes: std::collections::BTreeSet<_> = Unauthenticated::ALL.iter().map(|why| why.code()).collect();
+    let codes: std::collections::BTreeSet<_> =
+        Unauthenticated::ALL.iter().map(|why| why.code()).collect();
     assert_eq!(codes.len(), Unauthenticated::ALL.len());
 }

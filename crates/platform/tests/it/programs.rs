@@ -4,9 +4,13 @@ use crate::money::draft;
 use jiff::SignedDuration;
 use ledger::Kind;
 use platform::{
-    Actor, Environment, Error, Origin, Permission, Settings, accounts::{self, AccountType},
+    Actor, Environment, Error, Origin, Permission, Settings,
+    accounts::{self, AccountType},
     api_keys::{self, ApiKey, KeyChange, KeyName, NewApiKey},
-    audit_logs, error::Forbidden, orders, sessions, transactions::{self, TransactionFilter},
+    audit_logs,
+    error::Forbidden,
+    orders, sessions,
+    transactions::{self, TransactionFilter},
     users::{self, UserChange, UserStatus},
 };
 use testkit::{Bank, bank, bank_with, settings};
@@ -38,7 +42,12 @@ async fn a_key_has_the_documented_form_and_its_text_is_nowhere_in_the_database()
     let hint = key.hint.unwrap();
     let (start, end) = hint.split_once('…').unwrap();
     assert!(secret.starts_with(start) && secret.ends_with(end) && hint.chars().count() == 17);
-    let row = bank.client().await.query_one("SELECT to_jsonb(k)::text FROM api_keys k", &[]).await.unwrap();
+    let row = bank
+        .client()
+        .await
+        .query_one("SELECT to_jsonb(k)::text FROM api_keys k", &[])
+        .await
+        .unwrap();
     assert!(!row.get::<_, &str>(0).contains(&secret[8..]));
     let live = bank_with(Settings { environment: Environment::Production, ..settings() }).await;
     let ada = live.user("ada@example.com").await;
@@ -64,7 +73,9 @@ async fn a_key_stops_when_it_is_revoked_switched_off_or_expired_and_a_mistyped_o
     let mut mistyped = switched_off.clone().into_bytes();
     mistyped[20] = if mistyped[20] == b'a' { b'b' } else { b'a' };
     let mistyped = String::from_utf8(mistyped).unwrap();
-    for secret in [expiring.as_str(), &switched_off, &revoked, &mistyped, "", "wsk_dev_", "wsk_dev_é"] {
+    for secret in
+        [expiring.as_str(), &switched_off, &revoked, &mistyped, "", "wsk_dev_", "wsk_dev_é"]
+    {
         assert_eq!(present(&bank, secret).await.unwrap_err().code(), "invalid_api_key", "{secret}");
     }
 }
@@ -84,12 +95,17 @@ async fn a_key_may_do_what_it_was_given_and_nothing_else() {
         let page = platform::PageRequest::default();
         let list = accounts::list(platform, &key, Default::default(), page).await.map(drop);
         let open = accounts::open(platform, &key, AccountType::Savings, None, None).await.map(drop);
-        let read = transactions::list(platform, &key, TransactionFilter::default(), page).await.map(drop);
-        let write = orders::create(platform, &key, draft(Kind::Withdrawal, &account, "0.01"), None).await.map(drop);
+        let read =
+            transactions::list(platform, &key, TransactionFilter::default(), page).await.map(drop);
+        let write = orders::create(platform, &key, draft(Kind::Withdrawal, &account, "0.01"), None)
+            .await
+            .map(drop);
         let profile = users::profile(platform, &key).await.map(drop);
         for (needed, result) in [
-            (Permission::ReadAccounts, list), (Permission::WriteAccounts, open),
-            (Permission::ReadTransactions, read), (Permission::WriteTransactions, write),
+            (Permission::ReadAccounts, list),
+            (Permission::WriteAccounts, open),
+            (Permission::ReadTransactions, read),
+            (Permission::WriteTransactions, write),
             (Permission::ReadProfile, profile),
         ] {
             match result {
@@ -105,10 +121,13 @@ async fn a_key_may_do_what_it_was_given_and_nothing_else() {
 
 #[tokio::test]
 async fn nobody_gives_a_key_what_they_do_not_have() {
-    let production = Settings { environment: Environment::Production, users_settle: false, ..settings() };
+    let production =
+        Settings { environment: Environment::Production, users_settle: false, ..settings() };
     let bank = bank_with(production).await;
     let (ada, admin) = (bank.user("ada@example.com").await, bank.admin().await);
-    for permission in [Permission::ProcessTransactions, Permission::ReadAudit, Permission::AdminUsers] {
+    for permission in
+        [Permission::ProcessTransactions, Permission::ReadAudit, Permission::AdminUsers]
+    {
         let issued = api_keys::issue(&bank.platform, &ada, new(&[permission]), None).await;
         assert!(matches!(issued, Err(Error::Forbidden(Forbidden::AdminOnly))), "{permission:?}");
         issue(&bank, &admin, new(&[permission])).await;
@@ -120,7 +139,9 @@ async fn a_key_loses_what_its_owner_loses() {
     let bank = bank().await;
     let (admin, second) = (bank.admin().await, bank.user("bob@example.com").await);
     let role = |role| UserChange { role: Some(role), status: None };
-    users::change(&bank.platform, &admin, second.user_id, role(platform::Role::Admin)).await.unwrap();
+    users::change(&bank.platform, &admin, second.user_id, role(platform::Role::Admin))
+        .await
+        .unwrap();
     let second = Actor { role: platform::Role::Admin, ..second };
     let (_, secret) = issue(&bank, &second, new(&[Permission::ReadAudit])).await;
     let audit = async || {
@@ -128,7 +149,9 @@ async fn a_key_loses_what_its_owner_loses() {
         audit_logs::list(&bank.platform, &key, Default::default(), Default::default()).await
     };
     audit().await.unwrap();
-    users::change(&bank.platform, &admin, second.user_id, role(platform::Role::User)).await.unwrap();
+    users::change(&bank.platform, &admin, second.user_id, role(platform::Role::User))
+        .await
+        .unwrap();
     assert_eq!(audit().await.unwrap_err().code(), "admin_required");
     let suspend = UserChange { role: None, status: Some(UserStatus::Suspended) };
     users::change(&bank.platform, &admin, second.user_id, suspend).await.unwrap();
@@ -137,7 +160,8 @@ async fn a_key_loses_what_its_owner_loses() {
 
 #[tokio::test]
 async fn in_production_a_key_that_processes_completes_deposits_and_one_that_does_not_cannot() {
-    let production = Settings { environment: Environment::Production, users_settle: false, ..settings() };
+    let production =
+        Settings { environment: Environment::Production, users_settle: false, ..settings() };
     let bank = bank_with(production).await;
     let admin = bank.admin().await;
     let account = bank.account(&admin).empty().await;
@@ -194,7 +218,10 @@ async fn another_users_key_is_not_there() {
     let (key, _) = issue(&bank, &ada, new(&[])).await;
     let change = api_keys::update(&bank.platform, &eve, key.id, KeyChange::default()).await;
     assert!(matches!(change, Err(Error::NotFound(_))));
-    assert!(matches!(api_keys::revoke(&bank.platform, &eve, key.id).await, Err(Error::NotFound(_))));
+    assert!(matches!(
+        api_keys::revoke(&bank.platform, &eve, key.id).await,
+        Err(Error::NotFound(_))
+    ));
 }
 
 #[tokio::test]

@@ -44,14 +44,30 @@ fn every_fact() -> Vec<Fact> {
         Fact::ApiKeyCreated { key, name: "ci".to_owned(), permissions: vec!["read:accounts"] },
         Fact::ApiKeyUpdated { key, fields: vec!["name"] },
         Fact::ApiKeyRevoked { key },
-        Fact::AccountCreated { account, owner, number: "WS123456789015".to_owned(), account_type: "checking", currency: Currency::USD },
+        Fact::AccountCreated {
+            account,
+            owner,
+            number: "WS123456789015".to_owned(),
+            account_type: "checking",
+            currency: Currency::USD,
+        },
         Fact::AccountUpdated { account, owner, status: "suspended" },
         Fact::AccountClosed { account, owner },
         Fact::TransactionCreated { movement: movement(Status::Pending), paired: None },
-        Fact::TransactionCreated { movement: movement(Status::Completed), paired: other(Status::Completed) },
+        Fact::TransactionCreated {
+            movement: movement(Status::Completed),
+            paired: other(Status::Completed),
+        },
         Fact::TransactionCompleted { movement: movement(Status::Completed), paired: None },
-        Fact::TransactionFailed { movement: movement(Status::Failed), paired: None, reason: "cancelled" },
-        Fact::TransactionUpdated { transaction: TransactionId(Uuid::from_u128(7)), fields: vec!["metadata"] },
+        Fact::TransactionFailed {
+            movement: movement(Status::Failed),
+            paired: None,
+            reason: "cancelled",
+        },
+        Fact::TransactionUpdated {
+            transaction: TransactionId(Uuid::from_u128(7)),
+            fields: vec!["metadata"],
+        },
     ]
 }
 
