@@ -1,40 +1,18 @@
 //! What a money rule may know of an account.
 
-use crate::{AccountId, Currency, Money, UserId};
-use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use crate::{AccountId, Currency, Money, UserId, words};
+use std::fmt;
 use uuid::Uuid;
 
-/// The documented states of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AccountStatus {
-    /// In use.
-    Active,
-    /// Money can neither come nor go; can be restored.
-    Suspended,
-    /// Empty, for ever.
-    Closed,
-}
-
-impl AccountStatus {
-    /// The name in the `status` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl FromStr for AccountStatus {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Active, Self::Suspended, Self::Closed]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+words! {
+    /// The documented states of an account.
+    AccountStatus {
+        /// In use.
+        Active = "active",
+        /// Money can neither come nor go; can be restored.
+        Suspended = "suspended",
+        /// Empty, for ever.
+        Closed = "closed",
     }
 }
 

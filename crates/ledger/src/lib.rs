@@ -15,6 +15,8 @@
 //! Rules come from the schema document (types, states, formats) and ISO 4217
 //! (currencies and their decimals).
 
+mod word;
+
 pub mod account;
 pub mod currency;
 pub mod decide;

@@ -1,41 +1,24 @@
 //! What can be asked of the bank: a new transaction, its completion, its end.
 
-use crate::{AccountId, Amount, Currency, TransactionId, UserId};
-use serde::{Deserialize, Serialize};
-use std::str::FromStr;
+use crate::{AccountId, Amount, Currency, TransactionId, UserId, words};
 
-/// The documented types of transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Cash comes in.
-    Deposit,
-    /// Cash goes out.
-    Withdrawal,
-    /// From one account to another.
-    Transfer,
-    /// The bank adds.
-    Credit,
-    /// The bank takes.
-    Debit,
+words! {
+    /// The documented types of transaction.
+    Kind {
+        /// Cash comes in.
+        Deposit = "deposit",
+        /// Cash goes out.
+        Withdrawal = "withdrawal",
+        /// From one account to another.
+        Transfer = "transfer",
+        /// The bank adds.
+        Credit = "credit",
+        /// The bank takes.
+        Debit = "debit",
+    }
 }
 
 impl Kind {
-    /// All five.
-    pub const ALL: [Self; 5] =
-        [Self::Deposit, Self::Withdrawal, Self::Transfer, Self::Credit, Self::Debit];
-
-    /// The name in the `transaction_type` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deposit => "deposit",
-            Self::Withdrawal => "withdrawal",
-            Self::Transfer => "transfer",
-            Self::Credit => "credit",
-            Self::Debit => "debit",
-        }
-    }
-
     /// Which way the ordering account moves.
     pub fn direction(self) -> Direction {
         match self {
@@ -45,63 +28,25 @@ impl Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
+words! {
+    /// Which way a transaction moves its account.
+    Direction {
+        /// Money arrives.
+        In = "in",
+        /// Money leaves; while pending it is held.
+        Out = "out",
     }
 }
 
-/// Which way a transaction moves its account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// Money arrives.
-    In,
-    /// Money leaves; while pending it is held.
-    Out,
-}
-
-impl Direction {
-    /// The name in the `direction` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::In => "in",
-            Self::Out => "out",
-        }
-    }
-}
-
-/// The documented states of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Awaiting processing; outgoing money is held.
-    Pending,
-    /// Booked.
-    Completed,
-    /// Ended without effect.
-    Failed,
-}
-
-impl Status {
-    /// The name in the `status` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl FromStr for Status {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Pending, Self::Completed, Self::Failed]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+words! {
+    /// The documented states of a transaction.
+    Status {
+        /// Awaiting processing; outgoing money is held.
+        Pending = "pending",
+        /// Booked.
+        Completed = "completed",
+        /// Ended without effect.
+        Failed = "failed",
     }
 }
 

@@ -1,9 +1,8 @@
 //! Who is acting, from where, and what they are allowed to.
 
 use crate::error::{Error, Forbidden, Result};
-use ledger::{Authority, UserId};
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
+use ledger::{Authority, UserId, words};
+use std::{collections::BTreeSet, net::IpAddr};
 use uuid::Uuid;
 
 /// Where a request comes from; goes into the audit trail.
@@ -17,84 +16,40 @@ pub struct Origin {
     pub request_id: String,
 }
 
-/// The documented roles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Own money.
-    User,
-    /// Everybody's.
-    Admin,
-}
-
-impl Role {
-    /// The name in the `role` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Admin => "admin",
-        }
+words! {
+    /// The documented roles.
+    Role {
+        /// Own money.
+        User = "user",
+        /// Everybody's.
+        Admin = "admin",
     }
 }
 
-impl FromStr for Role {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "user" => Ok(Self::User),
-            "admin" => Ok(Self::Admin),
-            _ => Err(()),
-        }
-    }
-}
-
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// What an API key can be allowed: one closed catalogue.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Permission {
-            $($(#[$doc])* #[serde(rename = $text)] $name,)*
-        }
-
-        impl Permission {
-            /// The whole catalogue.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The name in `api_keys.permissions`.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
-
-permissions! {
-    /// See the owner's profile.
-    ReadProfile = "read:profile";
-    /// See accounts and their entries.
-    ReadAccounts = "read:accounts";
-    /// Open, suspend, restore and close accounts.
-    WriteAccounts = "write:accounts";
-    /// See transactions.
-    ReadTransactions = "read:transactions";
-    /// Create transactions; complete transfers and withdrawals; cancel.
-    WriteTransactions = "write:transactions";
-    /// Complete deposits, credits and debits.
-    ProcessTransactions = "process:transactions";
-    /// See webhooks and deliveries.
-    ReadWebhooks = "read:webhooks";
-    /// Manage webhooks.
-    WriteWebhooks = "write:webhooks";
-    /// See the audit trail; needs an owner with the role admin.
-    ReadAudit = "read:audit";
-    /// Manage users; needs an owner with the role admin.
-    AdminUsers = "admin:users";
-}
-
-impl FromStr for Permission {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|permission| permission.as_str() == text).ok_or(())
+words! {
+    /// What an API key can be allowed: one closed catalogue, by the names in
+    /// `api_keys.permissions`.
+    Permission {
+        /// See the owner's profile.
+        ReadProfile = "read:profile",
+        /// See accounts and their entries.
+        ReadAccounts = "read:accounts",
+        /// Open, suspend, restore and close accounts.
+        WriteAccounts = "write:accounts",
+        /// See transactions.
+        ReadTransactions = "read:transactions",
+        /// Create transactions; complete transfers and withdrawals; cancel.
+        WriteTransactions = "write:transactions",
+        /// Complete deposits, credits and debits.
+        ProcessTransactions = "process:transactions",
+        /// See webhooks and deliveries.
+        ReadWebhooks = "read:webhooks",
+        /// Manage webhooks.
+        WriteWebhooks = "write:webhooks",
+        /// See the audit trail; needs an owner with the role admin.
+        ReadAudit = "read:audit",
+        /// Manage users; needs an owner with the role admin.
+        AdminUsers = "admin:users",
     }
 }
 

@@ -2,43 +2,24 @@
 //! file; here it is only data.
 
 use crate::secret::Secret;
-use std::{fmt, str::FromStr, time::Duration};
+use ledger::words;
+use std::{fmt, time::Duration};
 
-/// Where the platform runs; decides how much it trusts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// One's own machine: sample admin, generated secrets.
-    Development,
-    /// As production.
-    Staging,
-    /// Other people's money.
-    Production,
-}
-
-impl Environment {
-    /// The name in `WALLSTREET_ENV`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Staging => "staging",
-            Self::Production => "production",
-        }
+words! {
+    /// Where the platform runs; decides how much it trusts.
+    Environment {
+        /// One's own machine: sample admin, generated secrets.
+        Development = "development",
+        /// As production.
+        Staging = "staging",
+        /// Other people's money.
+        Production = "production",
     }
 }
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Environment {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Development, Self::Staging, Self::Production]
-            .into_iter()
-            .find(|environment| environment.as_str() == text)
-            .ok_or(())
     }
 }
 

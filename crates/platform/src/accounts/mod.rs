@@ -18,10 +18,9 @@ use crate::{
 use jiff::Timestamp;
 use ledger::{
     AccountId, AccountNumber, AccountStatus, Amount, Currency, Direction, Kind, Money, NumberKey,
-    Refusal, TransactionId, UserId,
+    Refusal, TransactionId, UserId, words,
 };
 use serde::{Deserialize, Serialize};
-use std::str::FromStr;
 pub(crate) use store::ALL as STATEMENTS;
 use uuid::Uuid;
 
@@ -41,36 +40,17 @@ pub struct Account {
     pub updated_at: Timestamp,
 }
 
-/// The documented types of account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the documented words")]
-pub enum AccountType {
-    Checking,
-    Savings,
-    Investment,
-    Business,
-}
-
-impl AccountType {
-    /// The name in the `account_type` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Checking => "checking",
-            Self::Savings => "savings",
-            Self::Investment => "investment",
-            Self::Business => "business",
-        }
-    }
-}
-
-impl FromStr for AccountType {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Checking, Self::Savings, Self::Investment, Self::Business]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(())
+words! {
+    /// The documented types of account.
+    AccountType {
+        /// For every day.
+        Checking = "checking",
+        /// To keep.
+        Savings = "savings",
+        /// To grow.
+        Investment = "investment",
+        /// Of a company.
+        Business = "business",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Account, Entry, Summary};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
-    error::{Error, Result},
+    error::Result,
 };
 use ledger::{AccountId, TransactionId, UserId};
 use tokio_postgres::Row;
@@ -126,17 +126,12 @@ pub(super) fn read_summary(row: &Row) -> Result<Summary> {
 
 pub(super) fn read_entry(row: &Row) -> Result<Entry> {
     let Numeric(balance_after) = row.try_get("balance_after")?;
-    let direction = match row.try_get::<_, &str>("direction")? {
-        "in" => ledger::Direction::In,
-        "out" => ledger::Direction::Out,
-        other => return Err(Error::internal(format!("unknown direction {other}"))),
-    };
     Ok(Entry {
         seq: row.try_get("seq")?,
         transaction_id: TransactionId(row.try_get("transaction_id")?),
         entry_transaction_id: TransactionId(row.try_get("entry_transaction_id")?),
         transaction_type: word(row, "transaction_type")?,
-        direction,
+        direction: word(row, "direction")?,
         amount: row.try_get::<_, Numeric>("amount")?.amount()?,
         balance_after,
         currency: word(row, "currency")?,

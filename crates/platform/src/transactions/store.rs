@@ -3,9 +3,9 @@
 use super::{Metadata, Transaction};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
-    error::{Error, Result},
+    error::Result,
 };
-use ledger::{AccountId, Direction, TransactionId};
+use ledger::{AccountId, TransactionId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -59,11 +59,9 @@ statements! {
 }
 
 pub(crate) fn read(row: &Row) -> Result<Transaction> {
-    let direction = match row.try_get("direction")? {
+    let direction = match row.try_get::<_, Option<&str>>("direction")? {
+        Some(_) => Some(word(row, "direction")?),
         None => None,
-        Some("in") => Some(Direction::In),
-        Some("out") => Some(Direction::Out),
-        Some(other) => return Err(Error::internal(format!("unknown direction {other}"))),
     };
     let account = row.try_get::<_, Option<Uuid>>("counterparty_account_id")?;
     let paired = row.try_get::<_, Option<Uuid>>("paired_transaction_id")?;

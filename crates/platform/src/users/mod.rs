@@ -19,8 +19,7 @@ use crate::{
 };
 pub use fields::{Email, Name, Phone};
 use jiff::Timestamp;
-use ledger::{Refusal, UserId};
-use std::str::FromStr;
+use ledger::{Refusal, UserId, words};
 pub(crate) use store::ALL as STATEMENTS;
 
 /// A user, without anything secret.
@@ -40,35 +39,15 @@ pub struct User {
     pub last_login: Option<Timestamp>,
 }
 
-/// The documented states of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserStatus {
-    /// Comes and goes.
-    Active,
-    /// Locked out for now.
-    Suspended,
-    /// Gone for good.
-    Closed,
-}
-
-impl UserStatus {
-    /// The name in the `status` column.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-}
-
-impl FromStr for UserStatus {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Active, Self::Suspended, Self::Closed]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+words! {
+    /// The documented states of a user.
+    UserStatus {
+        /// Comes and goes.
+        Active = "active",
+        /// Locked out for now.
+        Suspended = "suspended",
+        /// Gone for good.
+        Closed = "closed",
     }
 }
 

@@ -68,7 +68,7 @@ async fn an_address_belongs_to_one_user_whatever_its_case_and_however_many_try_a
         match attempt.await.unwrap() {
             Ok(_) => made += 1,
             Err(error) => {
-                assert!(matches!(error, Error::Conflict(Conflict::EmailTaken)), "{error:?}")
+                assert!(matches!(error, Error::Conflict(Conflict::EmailTaken)), "{error:?}");
             }
         }
     }
