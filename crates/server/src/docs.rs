@@ -17,7 +17,9 @@ static READER: LazyLock<Bytes> =
     LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").unwrap_or_default().into());
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document().into());
 
-const CONFIGURATION: &str = r#"{"theme":"default","withDefaultFonts":false,"telemetry":false,"hideClientButton":true,"showDeveloperTools":"never","agent":{"disabled":true},"mcp":{"disabled":true},"persistAuth":false}"#;
+const CONFIGURATION: &str = r#"{"theme":"default","withDefaultFonts":false,"telemetry":false,
+"hideClientButton":true,"showDeveloperTools":"never","agent":{"disabled":true},
+"mcp":{"disabled":true},"persistAuth":false}"#;
 
 /// The routes of the documentation.
 pub(crate) fn routes() -> Router<App> {
@@ -32,8 +34,8 @@ async fn page() -> impl IntoResponse {
     let nonce = Uuid::now_v7().simple();
     let version = env!("CARGO_PKG_VERSION");
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline'; \
-         img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; \
+         style-src-attr 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let html = format!(
@@ -47,8 +49,10 @@ async fn page() -> impl IntoResponse {
 <title>Wallstreet API</title>
 </head>
 <body>
-<noscript><p>This page needs JavaScript. The same in plain text: <a href="/api-docs/openapi.json">openapi.json</a> (OpenAPI 3.1).</p></noscript>
-<script id="api-reference" type="application/json" data-url="/api-docs/openapi.json" data-configuration='{CONFIGURATION}'></script>
+<noscript><p>This page needs JavaScript. The same in plain text:
+<a href="/api-docs/openapi.json">openapi.json</a> (OpenAPI 3.1).</p></noscript>
+<script id="api-reference" type="application/json" data-url="/api-docs/openapi.json"
+ data-configuration='{CONFIGURATION}'></script>
 <script src="/api-docs/scalar.js?v={version}"></script>
 </body>
 </html>

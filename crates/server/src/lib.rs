@@ -33,7 +33,7 @@ pub use serve::serve;
 use axum::{Router, extract::FromRef, http::HeaderValue, middleware};
 use limits::Limits;
 use platform::{Environment, Platform};
-use query::Queryable;
+use query::Unqueried;
 use std::{
     sync::{
         Arc,
@@ -130,13 +130,13 @@ pub fn openapi() -> String {
 fn assemble(app: &App) -> Router {
     let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
     let table = routes::table(|doors| doors.route_layer(attempts));
-    let queryable = Queryable::of(table.get_openapi());
+    let unqueried = Unqueried::of(table.get_openapi());
     let mut router = Router::from(table);
     if app.settings.docs {
         router = router.merge(docs::routes());
     }
     router
-        .layer(middleware::from_fn_with_state(queryable, query::refuse_unknown))
+        .layer(middleware::from_fn_with_state(unqueried, query::refuse_unknown))
         .layer(middleware::from_fn_with_state(app.clone(), limits::requests))
         .layer(middleware::from_fn_with_state(app.clone(), caller::identify))
         .layer(middleware::from_fn(shield::apart))

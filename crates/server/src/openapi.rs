@@ -8,14 +8,13 @@
 use crate::{
     App,
     fields::{Begin, End, Search, Term, WrittenAmount},
-    limits::HEADERS,
     problem::{ErrorBody, FieldError},
     routes,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{
     IntoParams, ToSchema,
-    openapi::{Object, ObjectBuilder, RefOr, Schema, Type, schema::AdditionalProperties},
+    openapi::{Object, ObjectBuilder, RefOr, Schema, Type},
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,7 +25,13 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) struct IdempotencyHeader {
     /// Your name for this request: sent again with the same key, it has no second
     /// effect and gets the first answer again, marked `Idempotent-Replayed: true`.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(
+        nullable = false,
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
     idempotency_key: Option<String>,
 }
 
@@ -55,8 +60,14 @@ pub(crate) fn document() -> String {
     document["components"]["headers"] = headers();
     document["components"]["responses"] = general_responses();
     document["components"]["securitySchemes"] = json!({
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The token of a login."},
-        "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key; it may do what its permissions say."},
+        "bearer": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "The token of a login.",
+        },
+        "apiKey": {
+            "type": "apiKey", "in": "header", "name": "x-api-key",
+            "description": "An API key; it may do what its permissions say.",
+        },
     });
     document["security"] = json!([{"bearer": []}, {"apiKey": []}]);
     document["info"] = json!({
@@ -171,7 +182,8 @@ fn general(status: &str) -> &'static str {
         "400" => "The request breaks a rule: `errors` names the field",
         "401" => "The credentials are missing or not valid (any more)",
         "403" => {
-            "The caller may not do this: `permission_required`, `admin_required`, `session_required`, `transfer_not_yours`, `settlement_not_allowed`"
+            "The caller may not do this: `permission_required`, `admin_required`, \
+             `session_required`, `transfer_not_yours`, `settlement_not_allowed`"
         }
         "404" => "There is no such thing, or it is not the caller's to see",
         "408" => "The body did not arrive in time",
@@ -248,13 +260,8 @@ fn headers() -> Value {
     let number =
         |text: &str| json!({"description": text, "schema": {"type": "integer", "minimum": 0}});
     let text = |text: &str| json!({"description": text, "schema": {"type": "string"}});
-    let [limit, remaining, reset] = HEADERS;
-    debug_assert_eq!(
-        [limit.as_str(), remaining.as_str(), reset.as_str()],
-        ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
-    );
     json!({
-        "X-Request-Id": text("Names the request in the server's log; yours, if you sent a sane one."),
+        "X-Request-Id": text("Names the request in the server's log; yours, if it is sane."),
         "X-RateLimit-Limit": number("Requests per window. Absent without a limit."),
         "X-RateLimit-Remaining": number("Requests left in this window."),
         "X-RateLimit-Reset": number("When the window ends, in seconds since 1970."),
@@ -277,7 +284,9 @@ fn transfer_needs_a_target(schema: &mut Value) {
     let given =
         |field: &str| json!({"required": [field], "properties": {field: {"type": "string"}}});
     let (id, number) = (given("toAccountId"), given("toAccountNumber"));
-    schema["if"] = json!({"properties": {"transactionType": {"const": "transfer"}}, "required": ["transactionType"]});
+    schema["if"] = json!({
+        "properties": {"transactionType": {"const": "transfer"}}, "required": ["transactionType"],
+    });
     schema["then"] = json!({"oneOf": [id, number]});
     schema["else"] = json!({"not": {"anyOf": [id, number]}});
 }
@@ -289,18 +298,4 @@ fn members(object: &mut Value) -> impl Iterator<Item = &mut Value> {
 /// The `success` of an error.
 pub(crate) fn always_false() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
-}
-
-/// `metadata.<key>=<value>`, as far as OpenAPI can say it.
-pub(crate) fn metadata_filter() -> RefOr<Schema> {
-    let value =
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(100));
-    let name =
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^metadata\\.[A-Za-z0-9_-]+$"));
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .property_names(Some(Schema::from(name)))
-        .additional_properties(Some(AdditionalProperties::from(value)))
-        .examples([json!({"metadata.invoice": "2026-042"})])
-        .into()
 }

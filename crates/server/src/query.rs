@@ -4,7 +4,7 @@
 use crate::{paging, problem::Problem, violation};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Query as RawQuery, Request, State},
-    http::request::Parts,
+    http::{Method, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -18,47 +18,56 @@ use serde::{
     forward_to_deserialize_any,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 use utoipa::openapi::{
     OpenApi, RefOr,
-    path::{Operation, ParameterIn},
+    path::{Operation, Parameter, ParameterIn},
 };
 
-/// The operations that take parameters, as the API document knows them.
-#[derive(Clone, Default)]
-pub(crate) struct Queryable(Arc<BTreeSet<String>>);
+/// The operations that take no parameters, as the API document knows them.
+#[derive(Clone)]
+pub(crate) struct Unqueried(Arc<HashSet<(Method, String)>>);
 
-impl Queryable {
+impl Unqueried {
     /// Reads the document.
     pub(crate) fn of(document: &OpenApi) -> Self {
-        let takes = |operation: &Operation| {
-            let parameters = operation.parameters.iter().flatten();
-            parameters.into_iter().any(|parameter| match parameter {
-                RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
-                RefOr::Ref(_) => false,
-            })
-        };
-        let paths = &document.paths.paths;
-        // Only a GET is ever asked with a query here.
-        let gets = paths.iter().filter(|(_, item)| item.get.as_ref().is_some_and(takes));
-        Self(Arc::new(gets.map(|(path, _)| path.clone()).collect()))
+        let operations = document.paths.paths.iter().flat_map(|(path, item)| {
+            let methods = [
+                (Method::GET, &item.get),
+                (Method::HEAD, &item.get),
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ];
+            let bare = |operation: &Option<Operation>| operation.as_ref().is_some_and(is_bare);
+            let bare = methods.into_iter().filter(move |(_, operation)| bare(operation));
+            bare.map(|(method, _)| (method, path.clone()))
+        });
+        Self(Arc::new(operations.collect()))
     }
+}
+
+fn is_bare(operation: &Operation) -> bool {
+    let in_query = |parameter: &RefOr<Parameter>| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+        RefOr::Ref(_) => false,
+    };
+    !operation.parameters.iter().flatten().any(in_query)
 }
 
 /// The layer that refuses parameters where none are taken.
 pub(crate) async fn refuse_unknown(
-    State(queryable): State<Queryable>,
+    State(Unqueried(unqueried)): State<Unqueried>,
     request: Request,
     next: Next,
 ) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    let Some(path) = request.extensions().get::<MatchedPath>() else {
-        return next.run(request).await;
-    };
-    let taken = request.method().is_safe() && queryable.0.contains(path.as_str());
-    if query.is_empty() || taken || !path.as_str().starts_with("/api/v1") {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let operation = (request.method().clone(), path.to_owned());
+    if query.is_empty() || !path.starts_with("/api/v1") || !unqueried.contains(&operation) {
         return next.run(request).await;
     }
     let name = query.split(['=', '&']).next().unwrap_or_default();

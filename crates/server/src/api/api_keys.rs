@@ -21,7 +21,10 @@ const USUAL_RATE: i32 = 100;
 /// A key to be issued.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"name": "Nightly export", "permissions": ["read:accounts", "read:transactions"], "rateLimit": 100}))]
+#[schema(example = json!({
+    "name": "Nightly export", "permissions": ["read:accounts", "read:transactions"],
+    "rateLimit": 100,
+}))]
 pub(crate) struct CreateApiKey {
     name: KeyName,
     permissions: GivenPermissions,

@@ -15,7 +15,10 @@ use uuid::Uuid;
 /// Who wants to become a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"email": "ada@example.com", "password": "Correct-Horse-7", "firstName": "Ada", "lastName": "Lovelace"}))]
+#[schema(example = json!({
+    "email": "ada@example.com", "password": "Correct-Horse-7",
+    "firstName": "Ada", "lastName": "Lovelace",
+}))]
 pub(crate) struct Register {
     email: Email,
     password: Password,
@@ -55,7 +58,9 @@ pub(crate) struct Refresh {
 /// Another password.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"currentPassword": "Correct-Horse-7", "newPassword": "Better-Horse-8"}))]
+#[schema(example = json!({
+    "currentPassword": "Correct-Horse-7", "newPassword": "Better-Horse-8",
+}))]
 pub(crate) struct ChangePassword {
     current_password: Typed,
     new_password: Password,

@@ -5,7 +5,7 @@ use crate::{
     extract::{Json, Key, Keyed, PathId},
     fields::{
         AccountNumber, Amount, Begin, Currency, Description, Direction, End, Id, Kind, Metadata,
-        Money, Search, Status, Time, WrittenAmount, nullable,
+        MetadataFilter, Money, Search, Status, Time, WrittenAmount, nullable,
     },
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
@@ -27,7 +27,10 @@ use uuid::Uuid;
 /// A transaction to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({"accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit", "amount": 1000.00, "currency": "USD", "description": "Opening deposit"}))]
+#[schema(example = json!({
+    "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
+    "amount": 1000.00, "currency": "USD", "description": "Opening deposit",
+}))]
 pub(crate) struct CreateTransaction {
     account_id: Id,
     transaction_type: Kind,
@@ -115,8 +118,8 @@ pub(crate) struct TransactionQuery {
     q: Option<Search>,
     /// With this metadata at the top level: `metadata.<key>=<value>`.
     #[serde(default)]
-    #[param(schema_with = crate::openapi::metadata_filter, style = Form, explode = true, required = false)]
-    metadata: std::collections::BTreeMap<String, Search>,
+    #[param(inline, style = Form, explode = true, required = false)]
+    metadata: MetadataFilter,
 }
 
 impl From<TransactionQuery> for TransactionFilter {
@@ -130,7 +133,7 @@ impl From<TransactionQuery> for TransactionFilter {
             min: query.min.map(|amount| amount.0),
             max: query.max.map(|amount| amount.0),
             q: query.q.map(|words| words.0),
-            metadata: query.metadata.into_iter().map(|(key, value)| (key, value.0)).collect(),
+            metadata: query.metadata.0,
         }
     }
 }

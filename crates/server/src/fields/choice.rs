@@ -1,6 +1,7 @@
 //! Closed lists of words.
 
 use super::string;
+use platform::{accounts, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -48,7 +49,7 @@ macro_rules! choices {
 
 choices! {
     /// The documented types of account.
-    AccountType(platform::accounts::AccountType) = ["checking", "savings", "investment", "business"];
+    AccountType(accounts::AccountType) = ["checking", "savings", "investment", "business"];
     /// The documented states of an account.
     AccountStatus(ledger::AccountStatus) = ["active", "suspended", "closed"];
     /// The documented types of transaction.
@@ -58,7 +59,7 @@ choices! {
     /// The documented roles.
     Role(platform::Role) = ["user", "admin"];
     /// The states of a user.
-    UserStatus(platform::users::UserStatus) = ["active", "suspended", "closed"];
+    UserStatus(users::UserStatus) = ["active", "suspended", "closed"];
 }
 
 written! {

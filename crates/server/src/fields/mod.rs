@@ -11,7 +11,7 @@ mod text;
 mod time;
 
 pub(crate) use choice::{AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus};
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, WrittenAmount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{

@@ -34,7 +34,10 @@ impl PartialSchema for Amount {
                     .multiple_of(Some(0.01)),
             )
             .item(written())
-            .description(Some("A positive sum of at most two decimals: a number, or the same as a string. No sign, no exponent."))
+            .description(Some(
+                "A positive sum of at most two decimals, without sign or exponent: a number, or \
+                 the same as a string.",
+            ))
             .examples([serde_json::json!(1000.0), serde_json::json!("12.50")])
             .into()
     }

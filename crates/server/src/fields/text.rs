@@ -11,16 +11,23 @@ use utoipa::{
 use uuid::Uuid;
 
 macro_rules! text_fields {
-    ($($(#[$doc:meta])* $name:ident($inner:ty) = $parse:expr, $schema:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = $rule:expr, $schema:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub(crate) struct $name(pub(crate) $inner);
 
+        impl $name {
+            /// Reads it, or says what is wrong, as the end of a sentence that begins
+            /// with the field's name.
+            pub(crate) fn parse(text: &str) -> Result<Self, String> {
+                let rule: fn(&str) -> Result<$inner, String> = $rule;
+                rule(text).map(Self)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                let parse: fn(&str) -> Result<$inner, String> = $parse;
-                parse(&text).map(Self).map_err(D::Error::custom)
+                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
             }
         }
 
@@ -39,12 +46,16 @@ text_fields! {
     Email(users::Email) = users::Email::parse, string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
         .max_length(Some(255))
-        .pattern(Some(r"^(?=[^@]{1,64}@)[!#-'*+\-/-9=?A-Z^-~]+(\.[!#-'*+\-/-9=?A-Z^-~]+)*@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"))
+        .pattern(Some(concat!(
+            r"^(?=[^@]{1,64}@)[!#-'*+\-/-9=?A-Z^-~]+(\.[!#-'*+\-/-9=?A-Z^-~]+)*",
+            r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
+        )))
         .examples(["ada@example.com"]);
     /// A new password.
     Password(users::Password) = users::Password::parse, string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
-        .description(Some("At least 8 characters with upper and lower case, a digit and a special character; at most 72 bytes; not a common one."))
+        .description(Some("At least 8 characters with upper and lower case, a digit and a special \
+            character; at most 72 bytes; not a common one."))
         .min_length(Some(8))
         .max_length(Some(72))
         .pattern(Some(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?=.*[^A-Za-z0-9])[^\x00]*$"))
@@ -87,14 +98,14 @@ text_fields! {
         .max_length(Some(100))
         .pattern(Some(r"^[^\x00]*$"));
     /// An ISO 4217 code.
-    Currency(ledger::Currency) = |text| ledger::Currency::parse(text).map_err(|e| e.to_string()),
-        string()
+    Currency(ledger::Currency) =
+        |text| ledger::Currency::parse(text).map_err(|error| error.to_string()), string()
         .description(Some("An ISO 4217 currency of at most two decimals."))
-        .enum_values(Some(currencies()))
+        .pattern(Some(currencies()))
         .examples(["USD"]);
     /// `WS` and 12 digits.
-    AccountNumber(ledger::AccountNumber) = |text| ledger::AccountNumber::parse(text).map_err(|e| e.to_string()),
-        string()
+    AccountNumber(ledger::AccountNumber) =
+        |text| ledger::AccountNumber::parse(text).map_err(|error| error.to_string()), string()
         .description(Some("WS and 12 digits, of which the last is a check digit (Luhn)."))
         .pattern(Some("^WS[0-9]{12}$"))
         .examples(["WS123456789015"]);
@@ -109,20 +120,15 @@ fn hyphenated(text: &str) -> Result<Uuid, String> {
     id.ok_or_else(|| "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
 }
 
-/// Every code that can be read.
-fn currencies() -> impl Iterator<Item = String> {
+/// Every code that can be read. A pattern says so in one line where a reader of
+/// the document would scroll through a list.
+fn currencies() -> String {
     let letters = || 'A'..='Z';
-    letters()
+    let codes = letters()
         .flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])))
         .map(String::from_iter)
-        .filter(|code| ledger::Currency::parse(code).is_ok())
-}
-
-impl Id {
-    /// Reads a part of a path.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        hyphenated(text).map(Self)
-    }
+        .filter(|code| ledger::Currency::parse(code).is_ok());
+    format!("^({})$", codes.collect::<Vec<_>>().join("|"))
 }
 
 macro_rules! ids {

@@ -48,7 +48,7 @@ macro_rules! bounds {
                 moment(&text)
                     .or_else(|| day(&text).and_then(of_day))
                     .map(Self)
-                    .ok_or_else(|| D::Error::custom(format!("{REFUSED}, or a date such as 2026-01-28")))
+                    .ok_or_else(|| D::Error::custom(format!("{REFUSED}, or a date")))
             }
         }
 

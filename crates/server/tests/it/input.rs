@@ -118,6 +118,7 @@ async fn text_with_a_nul_is_refused_wherever_text_is_taken() {
     }
     ada.get("/api/v1/transactions?q=a%00b").await.names("q", "invalid");
     ada.get("/api/v1/transactions?metadata.a=%00").await.names("metadata.a", "invalid");
+    ada.get("/api/v1/transactions?metadata.a%00=b").await.names("metadata", "invalid");
 }
 
 #[tokio::test]
@@ -328,4 +329,5 @@ async fn a_parameter_where_none_is_taken_is_refused_not_ignored() {
     let open = json!({"accountType": "checking"});
     ada.post("/api/v1/accounts?limit=1", &open).await.names("limit", "unknown_field");
     ada.get("/health?nocache=1").await.expect(200);
+    ada.delete("/api/v1/accounts?limit=1").await.refused(405, "method_not_allowed");
 }

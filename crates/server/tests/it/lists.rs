@@ -97,7 +97,7 @@ async fn accounts_entries_and_summaries_are_lists() {
     let savings = json!({"accountType": "savings", "currency": "EUR"});
     ada.post("/api/v1/accounts", &savings).await.expect(201);
     let found = ada.get("/api/v1/accounts?type=checking&currency=USD&status=active").await;
-    assert_eq!(ids(&found.expect(200).body, "accounts"), [account.clone()]);
+    assert_eq!(ids(&found.expect(200).body, "accounts"), [&*account]);
     let entries = ada.get(&format!("/api/v1/accounts/{account}/entries?limit=1")).await;
     let entry = &entries.expect(200).data()["entries"][0];
     assert_eq!((&entry["seq"], &entry["balanceAfter"]), (&json!(2), &json!(6.0)));
@@ -137,7 +137,7 @@ async fn the_administrator_finds_users_accounts_and_what_happened() {
     assert_eq!(ids(&users.expect(200).body, "users"), [id]);
     assert_eq!(admin.get(&format!("/api/v1/admin/users/{id}")).await.data()["email"], email);
     let accounts = admin.get(&format!("/api/v1/admin/accounts?user={id}&type=checking")).await;
-    assert_eq!(ids(&accounts.expect(200).body, "accounts"), [account.clone()]);
+    assert_eq!(ids(&accounts.expect(200).body, "accounts"), [&*account]);
     let logs = admin.get(&format!("/api/v1/admin/audit-logs?user={id}&action=ACCOUNT_CREATED&resourceId={account}&from=2026-01-15")).await;
     let log = &logs.expect(200).data()["auditLogs"][0];
     assert_eq!(

@@ -1,14 +1,16 @@
 //! The server against a real database, in process. Every answer that any test
 //! receives is checked against the API document.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test that meets a surprise should stop")]
+
 mod contract;
 mod support;
 
 mod authorization;
 mod connections;
 mod document;
-mod health;
 mod headers;
+mod health;
 mod idempotency;
 mod input;
 mod limits;
