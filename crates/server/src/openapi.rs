@@ -160,6 +160,10 @@ fn complete(path: &str, operation: &mut Value, uses: &[(String, Value)]) {
         if response["$ref"].is_null() {
             describe(status, response, limited, keyed);
         }
+        for (_, name) in BESIDE.iter().filter(|(at, _)| *at == path && status == "200") {
+            let frame = &mut response["content"]["application/json"]["schema"];
+            frame["properties"][name] = json!({"type": "string"});
+        }
         if status == "201" {
             response["links"] = links(path, uses);
         }
@@ -239,6 +243,10 @@ fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
         .collect::<Map<_, _>>()
         .into();
 }
+
+/// What stands beside `data` too, where the documented clients look for it.
+const BESIDE: [(&str, &str); 4] =
+    [("/", "version"), ("/", "documentation"), ("/health", "environment"), ("/health", "version")];
 
 /// `{"success": true, "message", "data", "timestamp"}`.
 fn framed(data: Value) -> Value {

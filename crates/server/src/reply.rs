@@ -12,7 +12,7 @@ use axum::{
 use jiff::Timestamp;
 use platform::Outcome;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 /// Says that this answer was given before.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -25,6 +25,7 @@ pub(crate) type Answer<T = ()> = Result<Reply<T>, Problem>;
 pub(crate) struct Reply<T> {
     message: &'static str,
     data: T,
+    beside: Map<String, Value>,
     created_at: Option<String>,
     first: Option<(Timestamp, bool)>,
 }
@@ -32,13 +33,19 @@ pub(crate) struct Reply<T> {
 impl<T> Reply<T> {
     /// 200.
     pub(crate) fn ok(message: &'static str, data: T) -> Self {
-        Self { message, data, created_at: None, first: None }
+        Self { message, data, beside: Map::new(), created_at: None, first: None }
     }
 
     /// 200, now or already earlier.
     pub(crate) fn outcome<V: Into<T>>(message: &'static str, outcome: Outcome<V>) -> Self {
         let first = Some((outcome.at, outcome.replayed));
         Self { first, ..Self::ok(message, outcome.value.into()) }
+    }
+
+    /// With a field beside `data`, where the documented clients look for it.
+    pub(crate) fn beside(mut self, name: &str, value: &str) -> Self {
+        self.beside.insert(name.to_owned(), value.into());
+        self
     }
 
     /// 201 instead, with the path of the new thing.
@@ -52,6 +59,7 @@ impl<T> Reply<T> {
 pub(crate) struct Success {
     message: &'static str,
     data: Box<RawValue>,
+    beside: Map<String, Value>,
     first: Option<(Timestamp, bool)>,
 }
 
@@ -60,6 +68,8 @@ struct SuccessBody<'a> {
     success: bool,
     message: &'static str,
     data: &'a RawValue,
+    #[serde(flatten)]
+    beside: Map<String, Value>,
     timestamp: Time,
 }
 
@@ -68,7 +78,13 @@ impl Success {
     pub(crate) fn render(self, response: &mut Response, now: Timestamp) {
         let (at, replayed) = self.first.unwrap_or((now, false));
         let (message, timestamp) = (self.message, Time(at));
-        let body = SuccessBody { success: true, message, data: &self.data, timestamp };
+        let body = SuccessBody {
+            success: true,
+            message,
+            data: &self.data,
+            beside: self.beside,
+            timestamp,
+        };
         let framed = axum::Json(body).into_response();
         let (parts, body) = framed.into_parts();
         response.headers_mut().extend(parts.headers);
@@ -92,8 +108,8 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         if let Some(location) = location {
             response.headers_mut().insert(header::LOCATION, location);
         }
-        let (message, first) = (self.message, self.first);
-        response.extensions_mut().insert(Success { message, data, first });
+        let (message, beside, first) = (self.message, self.beside, self.first);
+        response.extensions_mut().insert(Success { message, data, beside, first });
         response
     }
 }

@@ -72,6 +72,8 @@ pub(crate) struct EachService {
 }
 
 /// What this is
+///
+/// `version` and `documentation` also stand beside `data`.
 #[utoipa::path(
     get, path = "/", operation_id = "get_root", tag = "Health", security(()),
     responses((status = 200, description = "Name and version", body = Root)),
@@ -79,17 +81,25 @@ pub(crate) struct EachService {
 pub(crate) async fn root() -> Reply<Root> {
     let version = env!("CARGO_PKG_VERSION");
     let message = "Wallstreet API";
-    Reply::ok(message, Root { message, version, documentation: "/api-docs" })
+    let documentation = "/api-docs";
+    Reply::ok(message, Root { message, version, documentation })
+        .beside("version", version)
+        .beside("documentation", documentation)
 }
 
 /// Whether the API answers
+///
+/// `environment` and `version` also stand beside `data`.
 #[utoipa::path(
     get, path = "/health", operation_id = "get_health", tag = "Health", security(()),
     responses((status = 200, description = "It does", body = Health)),
 )]
 pub(crate) async fn health(State(app): State<App>) -> Reply<Health> {
     let environment = app.settings.environment.as_str();
-    Reply::ok("API is healthy", Health { status: Condition::Healthy, environment, version: "v1" })
+    let version = "v1";
+    Reply::ok("API is healthy", Health { status: Condition::Healthy, environment, version })
+        .beside("environment", environment)
+        .beside("version", version)
 }
 
 /// How every part is
