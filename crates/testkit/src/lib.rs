@@ -4,6 +4,7 @@
 //! milliseconds. Whatever does not work here panics with what to do: a test has nobody to hand an error to.
 
 mod bank;
+pub mod contract;
 mod database;
 mod server;
 mod tools;

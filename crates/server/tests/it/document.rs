@@ -22,7 +22,7 @@ fn the_committed_document_is_the_generated_one() {
 #[test]
 fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
     assert!(DOCUMENT["openapi"].as_str().unwrap().starts_with("3.1"));
-    let mut pending = vec![&*DOCUMENT];
+    let mut pending = vec![*DOCUMENT];
     let mut references = BTreeSet::new();
     while let Some(value) = pending.pop() {
         match value {

@@ -1,7 +1,7 @@
 //! Killed in the middle of moving money: what was acknowledged is there, what
 //! was in doubt is settled by its key, and the book is off by nothing.
 
-use crate::product::{Home, Running, eventually};
+use crate::product::{Home, Running, eventually, hold};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -69,9 +69,10 @@ impl Client {
         stream.write_all(head.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some((status, serde_json::from_str(body).ok()?))
+        let path = format!("/api/v1{}", path.split('?').next()?);
+        let (line, body) = hold(method, &path, &answer)?;
+        let status = line.split(' ').nth(1)?.parse().ok()?;
+        Some((status, serde_json::from_str(&body).ok()?))
     }
 }
 

@@ -11,13 +11,14 @@ use std::{
     path::{Path, PathBuf},
     process::{self, Child, Command, ExitStatus, Output, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
+use testkit::contract::Contract;
 
 /// Long, because the machine may be busy; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -262,9 +263,24 @@ impl Running {
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
+        hold(method, path, &answer).expect("an answer is whole")
     }
+}
+
+/// Status line and body of an answer that is whole, and as the API's document describes it.
+pub fn hold(method: &str, path: &str, answer: &str) -> Option<(String, String)> {
+    static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::of(&server::openapi()));
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let line = head.lines().next()?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let header = |name: &str| {
+        let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+        let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let json = serde_json::from_str(body).ok()?;
+    CONTRACT.check((method, path), status, header, &json);
+    Some((line.to_owned(), body.to_owned()))
 }
 
 impl Drop for Running {
