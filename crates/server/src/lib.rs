@@ -11,6 +11,7 @@
 
 mod api;
 mod caller;
+mod catalogue;
 mod docs;
 mod envelope;
 mod extract;
@@ -125,6 +126,11 @@ pub fn router(platform: Platform, settings: Settings) -> Router {
 /// The API document: OpenAPI 3.1, as readable JSON.
 pub fn openapi() -> String {
     openapi::document()
+}
+
+/// The page of errors: every code, its status and its meaning, in Markdown.
+pub fn errors() -> String {
+    catalogue::page()
 }
 
 fn assemble(app: &App) -> Router {

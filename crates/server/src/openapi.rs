@@ -6,7 +6,7 @@
 //! possible which is not described.
 
 use crate::{
-    App,
+    App, catalogue,
     fields::{Begin, End, Search, Term, WrittenAmount},
     problem::{ErrorBody, FieldError},
     routes,
@@ -56,6 +56,10 @@ pub(crate) fn document() -> String {
     for schema in members(&mut document["components"]["schemas"]) {
         close(schema);
     }
+    let mut codes: Vec<_> = catalogue::entries().iter().map(|entry| entry.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    document["components"]["schemas"]["Error"]["properties"]["code"]["enum"] = json!(codes);
     transfer_needs_a_target(&mut document["components"]["schemas"]["CreateTransaction"]);
     document["components"]["headers"] = headers();
     document["components"]["responses"] = general_responses();

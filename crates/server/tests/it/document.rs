@@ -4,19 +4,38 @@ use crate::contract::{DOCUMENT, operations};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, env, fs};
 
-const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
 
 #[test]
-fn the_committed_document_is_the_generated_one() {
-    let generated = server::openapi();
-    if env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(COMMITTED, &generated).unwrap();
+fn the_committed_documents_are_the_generated_ones() {
+    for (name, generated) in [("openapi.json", server::openapi()), ("errors.md", server::errors())]
+    {
+        let path = format!("{DOCS}{name}");
+        if env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&path, &generated).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == generated,
+            "docs/{name} is old: run UPDATE_EXPECT=1 cargo test -p server document"
+        );
     }
-    let committed = fs::read_to_string(COMMITTED).unwrap_or_default();
-    assert!(
-        committed == generated,
-        "docs/openapi.json is old: run UPDATE_EXPECT=1 cargo test -p server document"
-    );
+}
+
+#[test]
+fn no_code_stands_for_two_things() {
+    let codes: Vec<&str> = DOCUMENT["components"]["schemas"]["Error"]["properties"]["code"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap())
+        .collect();
+    let different: BTreeSet<_> = codes.iter().collect();
+    assert!(codes.len() > 40 && different.len() == codes.len());
+    for code in codes {
+        let rows = server::errors().matches(&format!("| `{code}` |")).count();
+        assert_eq!(rows, 1, "{code}");
+    }
 }
 
 #[test]

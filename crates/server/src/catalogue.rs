@@ -1,0 +1,101 @@
+//! Every code an error answer can carry: one closed list, for the API document
+//! and for the page of errors.
+//!
+//! A test that receives a code which is not on this list fails, because the
+//! document says so.
+
+use platform::error::{Conflict, Forbidden, Resource, Unauthenticated};
+
+/// A code, its status, and what it means.
+pub(crate) struct Entry {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) meaning: String,
+}
+
+/// What has no list of its own elsewhere.
+const SINGLE: [(u16, &str, &str); 28] = [
+    (
+        400,
+        "validation_failed",
+        "The input breaks a rule: `errors` names each field and what would be right",
+    ),
+    (400, "malformed_json", "The body is not JSON: the message says where it breaks off"),
+    (400, "incomplete_body", "The body broke off"),
+    (400, "invalid_host", "There must be exactly one valid Host header"),
+    (400, "bad_request", "The request cannot be understood"),
+    (404, "route_not_found", "There is no such endpoint"),
+    (405, "method_not_allowed", "The endpoint does not know this method: see `Allow`"),
+    (408, "request_timeout", "The body did not arrive within 15 seconds"),
+    (413, "body_too_large", "The body must be at most 1 MiB"),
+    (415, "unsupported_media_type", "Send `application/json`"),
+    (415, "unsupported_encoding", "Send the body without `Content-Encoding`"),
+    (422, "idempotency_key_reused", "The `Idempotency-Key` was used with a different request"),
+    (422, "insufficient_funds", "Less is available than the amount; the message says how much"),
+    (422, "account_suspended", "An account of the order is suspended: restore it first"),
+    (422, "account_closed", "An account of the order is closed, which is for good"),
+    (422, "currency_mismatch", "Accounts and order must be in one currency"),
+    (422, "fraction_of_unit", "The currency has no decimals: the amount must be whole"),
+    (422, "same_account", "A transfer needs two different accounts"),
+    (422, "transaction_not_pending", "The transaction has already ended"),
+    (422, "account_not_empty", "The account still holds money: move it away before closing"),
+    (
+        422,
+        "account_has_pending",
+        "The account has pending transactions: process or cancel them before closing",
+    ),
+    (
+        422,
+        "user_has_money",
+        "An account of the user still holds or expects money: empty it before closing",
+    ),
+    (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
+    (429, "rate_limit_exceeded", "Too many requests: wait for the seconds of `Retry-After`"),
+    (500, "internal_error", "A fault of the server: report `requestId`"),
+    (
+        503,
+        "unavailable",
+        "The database or the server cannot do it now; nothing has changed: try again after `Retry-After`",
+    ),
+    (
+        503,
+        "outcome_unknown",
+        "The database went away at the moment of the commit: the same request with the same `Idempotency-Key` tells what became of it",
+    ),
+    (503, "unhealthy", "A part of the service is down: `data` tells which"),
+];
+
+/// The list, by status.
+pub(crate) fn entries() -> Vec<Entry> {
+    let single = SINGLE.map(|(status, code, meaning)| (status, code, meaning.to_owned()));
+    let nobody = Unauthenticated::ALL.iter().map(|why| (401, why.code(), why.to_string()));
+    let forbidden = Forbidden::ALL.iter().map(|why| (403, why.code(), why.to_string()));
+    let missing = Resource::ALL.iter().map(|what| {
+        (404, what.code(), format!("{what}: there is none, or it is not the caller's to see"))
+    });
+    let conflicts = Conflict::ALL.iter().map(|what| (409, what.code(), what.to_string()));
+    let all = single.into_iter().chain(nobody).chain(forbidden).chain(missing).chain(conflicts);
+    let mut entries: Vec<Entry> =
+        all.map(|(status, code, meaning)| Entry { status, code, meaning }).collect();
+    entries.sort_by_key(|entry| entry.status);
+    entries
+}
+
+/// The page of errors, in Markdown.
+pub(crate) fn page() -> String {
+    let rows = entries()
+        .iter()
+        .map(|entry| format!("| {} | `{}` | {} |\n", entry.status, entry.code, entry.meaning))
+        .collect::<String>();
+    format!(
+        "# Errors\n\n\
+         Every error answer has the same form. `code` is stable: switch on it. `message` is for people and may change.\n\
+         `requestId` names the request in the server's log. `errors` is there when fields are at fault.\n\n\
+         ```json\n\
+         {{\"success\":false,\"message\":\"Validation failed\",\"code\":\"validation_failed\",\"requestId\":\"…\",\"timestamp\":\"…\",\
+         \"errors\":[{{\"field\":\"amount\",\"message\":\"must be greater than zero\",\"code\":\"invalid\"}}]}}\n\
+         ```\n\n\
+         This page is generated from the code (`UPDATE_EXPECT=1 cargo test -p server document`), and a test holds it equal.\n\n\
+         | status | code | meaning |\n|---|---|---|\n{rows}"
+    )
+}
