@@ -4,7 +4,8 @@
 -- in the database itself, whoever writes. Nullability in the catalogue stays
 -- as documented: a CHECK says NOT NULL instead of the column.
 --
--- A CHECK is added NOT VALID (a short lock) and validated after (no write lock).
+-- A CHECK is added NOT VALID and validated after, so that a row that breaks it is
+-- named by a statement of its own; the table stays locked until all are done.
 -- NaN sorts above every number in PostgreSQL, so "< 'NaN'" is what refuses it.
 
 ALTER TABLE users

@@ -70,6 +70,9 @@ CREATE TRIGGER transactions_guard_ledger BEFORE UPDATE ON transactions
 -- The newest of one account by key, at the same cost at any depth.
 CREATE INDEX transactions_account_newest ON transactions (account_id, created_at DESC, id DESC);
 
+-- What waits on an account, however long its history.
+CREATE INDEX transactions_account_pending ON transactions (account_id) WHERE status = 'pending';
+
 -- Account numbers run through a keyed permutation of this sequence: they never
 -- collide and do not tell how many there are. The key belongs to the database.
 CREATE SEQUENCE wallstreet.account_numbers MINVALUE 0 MAXVALUE 99999999999 START 0;

@@ -1,5 +1,6 @@
 DROP TABLE wallstreet.numbering;
 DROP SEQUENCE wallstreet.account_numbers;
+DROP INDEX transactions_account_pending;
 DROP INDEX transactions_account_newest;
 DROP TRIGGER transactions_guard_ledger ON transactions;
 ALTER TABLE transactions

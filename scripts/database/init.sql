@@ -246,7 +246,8 @@ INSERT INTO wallstreet.migrations (number, name, checksum)
 -- in the database itself, whoever writes. Nullability in the catalogue stays
 -- as documented: a CHECK says NOT NULL instead of the column.
 --
--- A CHECK is added NOT VALID (a short lock) and validated after (no write lock).
+-- A CHECK is added NOT VALID and validated after, so that a row that breaks it is
+-- named by a statement of its own; the table stays locked until all are done.
 -- NaN sorts above every number in PostgreSQL, so "< 'NaN'" is what refuses it.
 
 ALTER TABLE users
@@ -408,7 +409,7 @@ CREATE TRIGGER audit_logs_append_only_truncate BEFORE TRUNCATE ON audit_logs
     FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_rewritten_audit();
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (3, '003_guards', '3ad487adc75ffe6659108be284deb7faaa689f4b5705ba1b148515769be4bcb3');
+    VALUES (3, '003_guards', '0f24cd0481fbfbf390e14fdb09bbded4391ebfb721eee76820975e460cd17d8b');
 
 -- 004_ledger
 
@@ -484,6 +485,9 @@ CREATE TRIGGER transactions_guard_ledger BEFORE UPDATE ON transactions
 -- The newest of one account by key, at the same cost at any depth.
 CREATE INDEX transactions_account_newest ON transactions (account_id, created_at DESC, id DESC);
 
+-- What waits on an account, however long its history.
+CREATE INDEX transactions_account_pending ON transactions (account_id) WHERE status = 'pending';
+
 -- Account numbers run through a keyed permutation of this sequence: they never
 -- collide and do not tell how many there are. The key belongs to the database.
 CREATE SEQUENCE wallstreet.account_numbers MINVALUE 0 MAXVALUE 99999999999 START 0;
@@ -494,7 +498,7 @@ CREATE TABLE wallstreet.numbering (
 INSERT INTO wallstreet.numbering DEFAULT VALUES;
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (4, '004_ledger', 'c3bdb78592bb0f10aa9b551e169eb56c42bb57a543d05d5ed359dd0cf02790c7');
+    VALUES (4, '004_ledger', 'c7d631d41310ce9680d77a5bd01239b3271a8dab29dc4f2ad1ff94aca274f391');
 
 -- 005_sessions
 

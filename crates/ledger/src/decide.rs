@@ -245,7 +245,12 @@ fn end(
     if sender.status != Status::Pending {
         return Err(Refusal::TransactionNotPending { status: sender.status });
     }
-    if status == Status::Completed && needs_settlement(sender.kind) && !authority.settles {
+    let theirs_to_end = match status {
+        // A credit or debit is the bank's: its customer does not call it off.
+        Status::Failed => !matches!(sender.kind, Kind::Credit | Kind::Debit),
+        _ => !needs_settlement(sender.kind),
+    };
+    if !theirs_to_end && !authority.settles {
         return Err(Refusal::SettlementNotAllowed);
     }
     let account = book.account(sender.account).cloned().ok_or(Refusal::AccountNotFound)?;

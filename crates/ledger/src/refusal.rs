@@ -56,12 +56,17 @@ pub enum Refusal {
         /// How it ended.
         status: Status,
     },
+    /// A row that came from elsewhere: nothing was held for it.
+    #[error(
+        "This transaction was written without the platform, and nothing was held for it: order it anew"
+    )]
+    TransactionForeign,
     /// Only the sender decides about a transfer.
     #[error("Only the sender can process or cancel this transfer")]
     TransferNotYours,
     /// Completing this type takes more than owning the account.
     #[error(
-        "Completing a deposit, credit or debit needs an administrator or a key with process:transactions"
+        "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions"
     )]
     SettlementNotAllowed,
     /// Only an empty account can be closed.
@@ -99,6 +104,7 @@ impl Refusal {
             Self::FractionOfUnit { .. } => "fraction_of_unit",
             Self::SameAccount => "same_account",
             Self::TransactionNotPending { .. } => "transaction_not_pending",
+            Self::TransactionForeign => "transaction_foreign",
             Self::TransferNotYours => "transfer_not_yours",
             Self::SettlementNotAllowed => "settlement_not_allowed",
             Self::AccountNotEmpty { .. } => "account_not_empty",

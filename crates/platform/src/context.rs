@@ -49,7 +49,7 @@ impl Platform {
         let number_key = accounts::number_key(&connection).await?;
         drop(connection);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let queue = Queue::open(pool.clone(), Arc::clone(&clock));
+        let queue = Queue::open(database, settings.pool, Arc::clone(&clock))?;
         Ok(Self(Arc::new(Inner {
             pool,
             clock,

@@ -24,11 +24,14 @@ use tokio_postgres::{
 /// How every session of ours behaves, whatever the server's defaults.
 const SESSION: &str = "SET TIME ZONE 'UTC';
     SET search_path = public;
-    SET lock_timeout = '5s';
+    SET lock_timeout = '2s';
     SET statement_timeout = '15s';
     SET idle_in_transaction_session_timeout = '15s';
     SELECT set_config('synchronous_commit', 'on', false)
      WHERE current_setting('synchronous_commit') = 'off'";
+
+/// What is missing while somebody else holds a row for longer than we wait.
+pub(crate) const BUSY: &str = "What this needs is in use by another transaction, and";
 
 /// A parameter of a statement.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -67,6 +70,11 @@ impl Connection {
             deadpool_postgres::PoolError::Backend(error) => unavailable(describe(&error)),
             other => unavailable(other.to_string()),
         })
+    }
+
+    /// Closes it instead of giving it back: nobody knows what it is still busy with.
+    pub(crate) fn discard(self) {
+        drop(Object::take(self.0));
     }
 
     /// The bare client, for the migrations, which have no pool.
@@ -138,11 +146,14 @@ fn unavailable(cause: String) -> Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            let retry_after = Duration::from_secs(1);
+            return Self::Unavailable { what: BUSY, retry_after, cause: describe(&error) };
+        }
         let for_now = match error.code() {
             Some(code) => {
                 let class = code.code().get(..2).unwrap_or_default();
                 matches!(class, "08" | "53" | "57" | "58" | "40")
-                    || *code == SqlState::LOCK_NOT_AVAILABLE
                     || *code == SqlState::READ_ONLY_SQL_TRANSACTION
                     // Somebody else got there first; another try sees them.
                     || *code == SqlState::UNIQUE_VIOLATION
@@ -156,12 +167,11 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-/// The error with what the server said about it.
+/// The error as the log may have it. The server's detail is left out: it can
+/// quote a whole row.
 fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(db) => {
-            format!("{} ({}) {}", db.message(), db.code().code(), db.detail().unwrap_or_default())
-        }
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => match error.source() {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),

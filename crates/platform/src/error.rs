@@ -181,7 +181,7 @@ coded! {
         /// See `Refusal::TransferNotYours`.
         NotTheSender = "transfer_not_yours", "Only the sender can process or cancel this transfer";
         /// See `Refusal::SettlementNotAllowed`.
-        Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit needs an administrator or a key with process:transactions";
+        Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions";
     }
 }
 

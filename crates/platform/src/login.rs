@@ -131,6 +131,10 @@ async fn let_in(
     if users::lock_in(&tx, user.id).await?.status != UserStatus::Active {
         return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
     }
+    // The password may have been changed while it was being verified.
+    if users::hash_in(&tx, user.id).await? != hash {
+        return Err(Error::Unauthenticated(Unauthenticated::InvalidCredentials));
+    }
     let user = users::touch_login_in(&tx, user.id, now, renewed.as_deref()).await?;
     let (session, tokens) = sessions::open_in(&tx, platform, origin, holder(&user)).await?;
     let by = By { user: Some(user.id), origin, at: now };
@@ -147,7 +151,9 @@ async fn turn_away(
     email: String,
     reason: &'static str,
 ) -> Result<()> {
-    let email = email.chars().filter(|c| *c != '\0').take(255).collect();
+    // Whatever was typed may be the password in the wrong field.
+    let typed = Email::parse(&email).map(|email| email.as_str().to_owned());
+    let email = typed.unwrap_or_else(|_| "(not an e-mail address)".to_owned());
     let by = By { user, origin, at: platform.now() };
     record(platform, by, Fact::LoginFailed { user, email, reason }).await
 }
@@ -278,5 +284,11 @@ async fn record(platform: &Platform, by: By<'_>, fact: Fact) -> Result<()> {
         record_in(&tx, platform, by, fact).await?;
         tx.commit().await
     };
-    tokio::time::timeout(Duration::from_secs(5), write).await.map_err(Error::internal)?
+    tokio::time::timeout(Duration::from_secs(5), write).await.unwrap_or_else(|_| {
+        Err(Error::Unavailable {
+            what: "The database",
+            retry_after: Duration::from_secs(1),
+            cause: "the audit trail took no row within 5 seconds".to_owned(),
+        })
+    })
 }

@@ -7,9 +7,12 @@
 
 use crate::error::{Error, Result};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio_postgres::{Config, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long the other side may leave what we sent unacknowledged.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// Reads a connection string of `key=value` pairs or a `postgres://` URL.
 pub(crate) fn parse(database: &str) -> Result<Config> {
@@ -20,6 +23,9 @@ pub(crate) fn parse(database: &str) -> Result<Config> {
     if config.get_ssl_mode() != SslMode::Require {
         config.ssl_mode(SslMode::Disable);
     }
+    // A link that went silent is noticed within half a minute, not in two hours.
+    config.tcp_user_timeout(SILENCE).keepalives_idle(SILENCE / 2);
+    config.keepalives_interval(SILENCE / 8).keepalives_retries(4);
     Ok(config)
 }
 

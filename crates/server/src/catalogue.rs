@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 28] = [
+const SINGLE: [(u16, &str, &str); 29] = [
     (
         400,
         "validation_failed",
@@ -37,6 +37,11 @@ const SINGLE: [(u16, &str, &str); 28] = [
     (422, "currency_mismatch", "Accounts and order must be in one currency"),
     (422, "fraction_of_unit", "The currency has no decimals: the amount must be whole"),
     (422, "same_account", "A transfer needs two different accounts"),
+    (
+        422,
+        "transaction_foreign",
+        "The transaction was written without the platform, and nothing was held for it",
+    ),
     (422, "transaction_not_pending", "The transaction has already ended"),
     (422, "account_not_empty", "The account still holds money: move it away before closing"),
     (
@@ -60,7 +65,7 @@ const SINGLE: [(u16, &str, &str); 28] = [
     (
         503,
         "outcome_unknown",
-        "The database went away at the moment of the commit: the same request with the same `Idempotency-Key` tells what became of it",
+        "It took longer than 30 seconds, or the database went away at the moment of the commit: the same request with the same `Idempotency-Key` tells what became of it",
     ),
     (503, "unhealthy", "A part of the service is down: `data` tells which"),
 ];

@@ -212,6 +212,24 @@ fn without_authority_a_user_completes_transfers_and_withdrawals_only() {
 }
 
 #[test]
+fn without_authority_a_user_does_not_call_off_a_credit_or_debit_of_the_bank() {
+    let modest = Authority { only: Some(ADA), settles: false };
+    for (kind, allowed) in [
+        (Kind::Deposit, true),
+        (Kind::Withdrawal, true),
+        (Kind::Credit, false),
+        (Kind::Debit, false),
+    ] {
+        let mut world = World::new().with(1, ADA, "10");
+        let order = world.order(kind, 1, "1");
+        let id = world.create(ROOT, order).unwrap().legs[0].id;
+        let cancelled = world.cancel(modest, id);
+        assert_eq!(cancelled.is_ok(), allowed, "{kind:?} {cancelled:?}");
+        assert!(allowed || world.cancel(ROOT, id).is_ok());
+    }
+}
+
+#[test]
 fn a_balance_never_grows_past_the_documented_column() {
     let mut world = World::new().with(1, ADA, "9999999999999.99").with(2, BOB, "0.01");
     let order = world.order(Kind::Deposit, 1, "0.01");

@@ -14,6 +14,7 @@ use crate::{
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
     page::{Cursor, Listing, PageRequest, Position},
+    users,
 };
 use jiff::Timestamp;
 use ledger::{
@@ -123,6 +124,7 @@ pub async fn open(
     if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
         return Ok(earlier);
     }
+    users::lock_active_in(&tx, actor.user_id).await?;
     let account = insert_in(&tx, platform, actor, account_type, currency, at).await?;
     let fact = Fact::AccountCreated {
         account: account.id,

@@ -45,8 +45,10 @@ statements! {
     /// One account, to be changed by the caller's transaction.
     LOCK = concat!("SELECT ", columns!(), " FROM accounts
          WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR NO KEY UPDATE");
-    /// Whether anything is pending on an account.
-    HAS_PENDING = "SELECT EXISTS (SELECT FROM transactions WHERE account_id = $1 AND status = 'pending')";
+    /// Whether anything of its owner's is pending on an account. What others would
+    /// send does not count: they could keep it open for ever.
+    HAS_PENDING = "SELECT EXISTS (SELECT FROM transactions WHERE account_id = $1 AND status = 'pending'
+                           AND NOT (transaction_type = 'transfer' AND direction IS NOT DISTINCT FROM 'in'))";
     /// Another state.
     SET_STATUS = concat!("UPDATE accounts SET status = $2 WHERE id = $1 RETURNING ", columns!());
     /// A page of accounts.

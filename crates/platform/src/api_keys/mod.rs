@@ -14,7 +14,9 @@ use crate::{
     error::{Error, Forbidden, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
+    settings::Environment,
     text::{bounded, bounded_text},
+    users,
 };
 use jiff::Timestamp;
 use ledger::UserId;
@@ -26,6 +28,8 @@ use uuid::Uuid;
 
 /// The most keys one user can have.
 const MOST: i64 = 100;
+/// The most requests a window that users give their own keys.
+const MOST_REQUESTS: i32 = 10_000;
 
 bounded_text! {
     /// What the owner calls the key: 1 to 100 characters.
@@ -116,6 +120,7 @@ pub async fn issue(
 ) -> Result<Outcome<IssuedKey>> {
     actor.require_session()?;
     check_grant(platform, actor, &new.permissions)?;
+    check_rate_limit(platform, actor, new.rate_limit)?;
     let at = platform.now();
     check_expiry(new.expires_at, at)?;
     let mut connection = platform.connection().await?;
@@ -123,6 +128,7 @@ pub async fn issue(
     if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
         return Ok(earlier);
     }
+    users::lock_active_in(&tx, actor.user_id).await?;
     if tx.get(store::COUNT, &[&actor.user_id.0]).await?.try_get::<_, i64>(0)? >= MOST {
         return Err(Error::invalid("name", "too_many", "you have 100 keys: revoke one first"));
     }
@@ -176,6 +182,9 @@ pub async fn update(
     let now = platform.now();
     if let Some(permissions) = &change.permissions {
         check_grant(platform, actor, permissions)?;
+    }
+    if let Some(limit) = change.rate_limit {
+        check_rate_limit(platform, actor, limit)?;
     }
     check_expiry(change.expires_at.flatten(), now)?;
     let mut connection = platform.connection().await?;
@@ -267,6 +276,16 @@ fn check_grant(
         return Err(Error::Forbidden(Forbidden::AdminOnly));
     }
     Ok(())
+}
+
+/// A limit that a user could lift is none, where users are strangers.
+fn check_rate_limit(platform: &Platform, actor: &Actor, limit: i32) -> Result<()> {
+    let free = actor.is_admin() || platform.settings().environment == Environment::Development;
+    if free || (1..=MOST_REQUESTS).contains(&limit) {
+        return Ok(());
+    }
+    let text = "must be between 1 and 10000; only an administrator goes beyond, or lifts it with 0";
+    Err(Error::invalid("rateLimit", "out_of_range", text))
 }
 
 fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<()> {

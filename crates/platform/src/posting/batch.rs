@@ -4,12 +4,12 @@
 //! not a failure: it never hurts its neighbours, and its key remembers it.
 
 use super::{
-    Answer, Order, lost,
+    Answer, Order, again, lost,
     rows::{self, Ended, Updates},
     store,
 };
 use crate::{
-    db::{Numeric, Tx, word},
+    db::{BUSY, Numeric, Tx, word},
     error::{Error, Original, Result},
     facts::{self, By, Fact, Movement},
     idempotency::{Earlier, IdempotencyKey, Outcome},
@@ -18,18 +18,43 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Book, Decision, Entry, Leg, Reference, Status, TransactionId,
-    UserId, decide, decide::Pair,
+    Account, AccountId, Action, Book, Decision, Entry, Leg, Reference, Refusal, Status,
+    TransactionId, UserId, decide, decide::Pair,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// The reason a cancelled transaction failed for.
 const CANCELLED: &str = "cancelled";
 
-/// Posts the orders in the caller's transaction; one answer each, in order.
-pub(super) async fn post_in(tx: &Tx<'_>, orders: &[Order], at: Timestamp) -> Result<Vec<Answer>> {
-    let mut batch = Batch::new(at);
+/// What to do about an account that somebody else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Wait, as long as the lock timeout.
+    Wait,
+    /// Leave its orders out; the others need not suffer.
+    LeaveOut,
+}
+
+/// What a batch came to.
+pub(super) struct Posted {
+    /// One answer an order, in order.
+    pub(super) answers: Vec<Answer>,
+    /// An audit row that is there exactly if the batch is; absent if it moved nothing.
+    pub(super) witness: Option<Uuid>,
+}
+
+/// Posts the orders in the caller's transaction.
+pub(super) async fn post_in(
+    tx: &Tx<'_>,
+    orders: &[Order],
+    at: Timestamp,
+    patience: Patience,
+) -> Result<Posted> {
+    let mut batch = Batch::new(at, patience);
     let earlier = find_keys_in(tx, orders).await?;
     let mut answers: Vec<Option<Answer>> = orders
         .iter()
@@ -63,7 +88,7 @@ pub(super) async fn post_in(tx: &Tx<'_>, orders: &[Order], at: Timestamp) -> Res
     for (place, first) in repeats {
         answers[place] = repeat(&orders[place], &orders[first], &answers[first], at);
     }
-    Ok(answers)
+    Ok(Posted { answers, witness: batch.facts.first().map(|(id, ..)| *id) })
 }
 
 /// The answer to an order whose key was first used by a neighbour.
@@ -80,7 +105,7 @@ fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answe
         }
         Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
         Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),
-        Err(_) => Err(lost()),
+        Err(other) => Err(again(other)),
     }
 }
 
@@ -118,6 +143,7 @@ fn with_update(answer: Answer, updated: &Updates) -> Answer {
 /// What a batch knows and what it will write.
 struct Batch<'o> {
     at: Timestamp,
+    patience: Patience,
     book: Book,
     rows: HashMap<TransactionId, Transaction>,
     touched: HashSet<AccountId>,
@@ -128,9 +154,10 @@ struct Batch<'o> {
 }
 
 impl<'o> Batch<'o> {
-    fn new(at: Timestamp) -> Self {
+    fn new(at: Timestamp, patience: Patience) -> Self {
         Self {
             at,
+            patience,
             book: Book::default(),
             rows: HashMap::new(),
             touched: HashSet::new(),
@@ -153,7 +180,11 @@ impl<'o> Batch<'o> {
                 Action::Complete(id) | Action::Cancel(id) => named.push(id.0),
             }
         }
-        for row in tx.query(store::LOCK_ACCOUNTS, &[&accounts, &named]).await? {
+        let lock = match self.patience {
+            Patience::Wait => store::LOCK_ACCOUNTS,
+            Patience::LeaveOut => store::LOCK_FREE_ACCOUNTS,
+        };
+        for row in tx.query(lock, &[&accounts, &named]).await? {
             self.book.add_account(read_account(&row)?);
         }
         if !named.is_empty() {
@@ -169,6 +200,9 @@ impl<'o> Batch<'o> {
     /// Decides one order and notes what it writes. The outer error is a fault
     /// of ours; the inner one is the bank's answer.
     fn decide(&mut self, order: &'o Order) -> Result<Answer> {
+        if let Some(refused) = self.refuse_unread(&order.action) {
+            return Ok(Err(refused));
+        }
         let decision = match decide(&mut self.book, order.authority, &order.action) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal.into())),
@@ -187,6 +221,28 @@ impl<'o> Batch<'o> {
         let value = transactions.into_iter().find(|transaction| transaction.id == named);
         let value = value.ok_or_else(lost)?;
         Ok(Ok(Outcome { value, at: self.at, replayed: false }))
+    }
+
+    /// What the rules cannot judge: accounts that somebody else holds, and rows
+    /// that were written without the platform, for which nothing was held.
+    fn refuse_unread(&self, action: &Action) -> Option<Error> {
+        let accounts = match action {
+            Action::Create(new) => vec![Some(new.account), new.target],
+            Action::Complete(id) | Action::Cancel(id) => {
+                let row = self.rows.get(id)?;
+                if row.direction.is_none() {
+                    return Some(Refusal::TransactionForeign.into());
+                }
+                vec![Some(row.account_id), row.counterparty_account_id]
+            }
+        };
+        let held = |account: &AccountId| self.book.account(*account).is_none();
+        let left_out = self.patience == Patience::LeaveOut && accounts.iter().flatten().any(held);
+        left_out.then(|| Error::Unavailable {
+            what: BUSY,
+            retry_after: Duration::from_secs(1),
+            cause: "an account of the order is locked".to_owned(),
+        })
     }
 
     fn create(&mut self, order: &Order, decision: &Decision) -> Result<Vec<Transaction>> {

@@ -4,8 +4,9 @@
 //! artificial delay, and posts it in one database transaction (see [`batch`]).
 //! A full queue refuses at once instead of growing. An answer is given only
 //! after the commit is durable. If the connection breaks between COMMIT and its
-//! answer, the database is asked what became of that transaction: nobody is
-//! told "failed" about money that moved.
+//! answer, the database is asked for a row that only this batch can have written:
+//! nobody is told "failed" about money that moved, or "done" about money that
+//! did not. Nothing is waited for without bound, neither a lock nor a link.
 
 mod batch;
 mod rows;
@@ -14,19 +15,25 @@ mod store;
 use crate::{
     actor::Actor,
     clock::Clock,
-    db::Connection,
+    db::{self, BUSY, Connection},
     error::{Error, Result},
     idempotency::{IdempotencyKey, Outcome},
+    settings::PoolSettings,
     transactions::{Description, Metadata, Transaction},
 };
+use batch::{Patience, Posted};
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
 use ledger::{Action, Authority};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 pub(crate) use store::ALL as STATEMENTS;
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 use uuid::Uuid;
 
@@ -36,8 +43,18 @@ const CAPACITY: usize = 4096;
 const MAX_BATCH: usize = 500;
 /// How often a batch is tried when the database drops it before COMMIT.
 const ATTEMPTS: u32 = 4;
+/// How long it is tried again at all.
+const RETRY_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a batch may take until COMMIT, and how long COMMIT may take. Longer
+/// than the database's own timeouts: beyond it the link is dead.
+const STEP_PATIENCE: Duration = Duration::from_secs(20);
 /// How long an unknown outcome is asked after.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+/// An order that waited longer is not begun: its client has been told.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// The writer's own connections, so that money does not queue with reading: one
+/// to post with, one to ask what became of it.
+const CONNECTIONS: usize = 2;
 
 /// What the caller wants written beside the money.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +76,13 @@ pub(crate) struct Order {
 }
 
 type Answer = Result<Outcome<Transaction>>;
-type Job = (Order, oneshot::Sender<Answer>);
+
+/// An order that waits.
+struct Job {
+    order: Order,
+    reply: oneshot::Sender<Answer>,
+    since: Instant,
+}
 
 /// The way in.
 pub(crate) struct Queue {
@@ -69,27 +92,26 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Starts the writer.
-    pub(crate) fn open(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+    /// Starts the writer, on connections of its own.
+    pub(crate) fn open(database: &str, pool: PoolSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let pool = db::pool(database, PoolSettings { max: CONNECTIONS, ..pool })?;
         let (jobs, waiting) = mpsc::channel(CAPACITY);
         let closing = Arc::new(Notify::new());
-        let writer = Writer { pool, clock };
-        let task = tokio::spawn(writer.run(waiting, Arc::clone(&closing)));
-        Self { jobs, closing, writer: Mutex::new(Some(task)) }
+        let writer = Arc::new(Writer { pool, clock });
+        let task = tokio::spawn(run(writer, waiting, Arc::clone(&closing)));
+        Ok(Self { jobs, closing, writer: Mutex::new(Some(task)) })
     }
 
     /// Posts one order; returns when its outcome is durable.
     pub(crate) async fn post(&self, order: Order) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send((order, reply)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::Unavailable {
-                what: "Posting",
-                retry_after: Duration::from_secs(1),
-                cause: "the posting queue is full".to_owned(),
-            },
+        let job = Job { order, reply, since: Instant::now() };
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => refused("the posting queue is full"),
             mpsc::error::TrySendError::Closed(_) => Error::shutting_down(),
         })?;
-        answer.await.map_err(|_| Error::shutting_down())?
+        let unknown = |_| Error::OutcomeUnknown { cause: "the writer fell".to_owned() };
+        answer.await.map_err(unknown)?
     }
 
     /// Takes no more orders and returns when the last one is answered.
@@ -107,30 +129,45 @@ struct Writer {
     clock: Arc<dyn Clock>,
 }
 
-impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<Job>, closing: Arc<Notify>) {
-        let mut jobs = Vec::with_capacity(MAX_BATCH);
-        let mut open = true;
-        loop {
-            let taken = tokio::select! {
-                taken = waiting.recv_many(&mut jobs, MAX_BATCH) => taken,
-                () = closing.notified(), if open => {
-                    waiting.close();
-                    open = false;
-                    continue;
-                }
-            };
-            if taken == 0 {
-                return;
+/// Takes all that waits and posts it, until told to close and nothing waits. A
+/// batch is a task of its own: should it fall, the next one stands.
+async fn run(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Job>, closing: Arc<Notify>) {
+    let mut jobs = Vec::with_capacity(MAX_BATCH);
+    let mut open = true;
+    loop {
+        let taken = tokio::select! {
+            taken = waiting.recv_many(&mut jobs, MAX_BATCH) => taken,
+            () = closing.notified(), if open => {
+                waiting.close();
+                open = false;
+                continue;
             }
-            self.post_all(std::mem::take(&mut jobs)).await;
+        };
+        if taken == 0 {
+            writer.pool.close();
+            return;
+        }
+        let (writer, jobs) = (Arc::clone(&writer), std::mem::take(&mut jobs));
+        if let Err(fall) = tokio::spawn(async move { writer.post_all(jobs).await }).await {
+            tracing::error!(%fall, "a batch fell: its orders are in doubt");
         }
     }
+}
 
+impl Writer {
     /// Posts a batch and answers everyone in it. If one order makes the database
     /// refuse the whole, each is posted alone, so that it hurts only itself.
     async fn post_all(&self, jobs: Vec<Job>) {
-        let (orders, replies): (Vec<Order>, Vec<_>) = jobs.into_iter().unzip();
+        let mut orders = Vec::with_capacity(jobs.len());
+        let mut replies = Vec::with_capacity(jobs.len());
+        for Job { order, reply, since } in jobs {
+            if since.elapsed() > LONGEST_WAIT {
+                let _ = reply.send(Err(refused("the order waited too long in the queue")));
+            } else {
+                orders.push(order);
+                replies.push(reply);
+            }
+        }
         let answers = match self.post(&orders).await {
             Ok(answers) => answers,
             Err(Error::Internal(cause)) if orders.len() > 1 => {
@@ -150,12 +187,20 @@ impl Writer {
         }
     }
 
-    /// Posts a batch, again if the database dropped it before COMMIT.
+    /// Posts a batch, again if the database dropped it before COMMIT; without the
+    /// orders whose accounts somebody else holds, if they hold them for long.
     async fn post(&self, orders: &[Order]) -> Result<Vec<Answer>> {
+        let began = Instant::now();
         let mut attempt = 1;
+        let mut patience = Patience::Wait;
         loop {
-            match self.try_post(orders).await {
-                Err(Error::Unavailable { cause, .. }) if attempt < ATTEMPTS => {
+            match self.try_post(orders, patience).await {
+                Err(Error::Unavailable { what: BUSY, .. }) if patience == Patience::Wait => {
+                    patience = Patience::LeaveOut;
+                }
+                Err(Error::Unavailable { cause, .. })
+                    if attempt < ATTEMPTS && began.elapsed() < RETRY_PATIENCE =>
+                {
                     tracing::warn!(attempt, cause, "the database dropped a batch: trying again");
                     tokio::time::sleep(Duration::from_millis(20) * attempt * attempt).await;
                     attempt += 1;
@@ -165,44 +210,61 @@ impl Writer {
         }
     }
 
-    async fn try_post(&self, orders: &[Order]) -> Result<Vec<Answer>> {
+    async fn try_post(&self, orders: &[Order], patience: Patience) -> Result<Vec<Answer>> {
         let now = self.clock.now();
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let mut connection = Connection::lend(&self.pool).await?;
         let tx = connection.begin().await?;
-        let answers = batch::post_in(&tx, orders, at).await?;
-        let xid: String = tx.get(store::XID, &[]).await?.try_get(0)?;
-        match tx.commit().await {
-            Ok(()) => Ok(answers),
-            Err(error) => {
-                drop(connection);
-                self.settle(&xid, error).await.map(|()| answers)
-            }
-        }
+        let write = async {
+            let posted = batch::post_in(&tx, orders, at, patience).await?;
+            let xid: String = tx.get(store::XID, &[]).await?.try_get(0)?;
+            Ok::<_, Error>((posted, xid))
+        };
+        let Ok(written) = timeout(STEP_PATIENCE, write).await else {
+            drop(tx);
+            connection.discard();
+            return Err(refused("the database went silent before COMMIT"));
+        };
+        let (Posted { answers, witness }, xid) = written?;
+        let error = match timeout(STEP_PATIENCE, tx.commit()).await {
+            Ok(Ok(())) => return Ok(answers),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database went silent at COMMIT".to_owned(),
+        };
+        connection.discard();
+        self.settle(&xid, witness, error).await.map(|()| answers)
     }
 
-    /// Finds out whether a transaction whose COMMIT got no answer took place.
-    async fn settle(&self, xid: &str, error: Error) -> Result<()> {
-        tracing::warn!(xid, %error, "COMMIT got no answer: asking what became of it");
+    /// Finds out whether a batch whose COMMIT got no answer took place.
+    async fn settle(&self, xid: &str, witness: Option<Uuid>, error: String) -> Result<()> {
+        tracing::warn!(xid, error, "COMMIT got no answer: asking what became of it");
+        // What only refused can be done again: it moved nothing.
+        let Some(witness) = witness else { return Err(refused(&error)) };
         let asking = async {
             loop {
-                match self.status_of(xid).await.as_deref() {
-                    Ok("committed") => return Ok(()),
-                    Ok("aborted") => return Err(dropped(&error)),
-                    Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                match self.is_there(xid, witness).await {
+                    Ok(Some(true)) => return Ok(()),
+                    Ok(Some(false)) => return Err(refused(&error)),
+                    Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 }
             }
         };
-        tokio::time::timeout(SETTLE_PATIENCE, asking)
-            .await
-            .unwrap_or_else(|_| Err(Error::OutcomeUnknown { cause: error.to_string() }))
+        let unknown = |_| Err(Error::OutcomeUnknown { cause: error.clone() });
+        timeout(SETTLE_PATIENCE, asking).await.unwrap_or_else(unknown)
     }
 
-    async fn status_of(&self, xid: &str) -> Result<String> {
+    /// Whether the batch's witness is there; `None` while its transaction may
+    /// still commit.
+    async fn is_there(&self, xid: &str, witness: Uuid) -> Result<Option<bool>> {
         let connection = Connection::lend(&self.pool).await?;
-        let row = connection.find(store::XID_STATUS, &[&xid]).await?;
-        let status = row.map(|row| row.try_get::<_, Option<String>>(0)).transpose()?.flatten();
-        Ok(status.unwrap_or_default())
+        // A name the database has not given yet is an error, and of no living transaction.
+        match connection.find(store::XID_STATUS, &[&xid]).await {
+            Ok(Some(row)) if row.try_get(0)? => return Ok(None),
+            Err(error @ Error::Unavailable { .. }) => return Err(error),
+            _ => {}
+        }
+        let row = connection.find(store::WITNESS, &[&witness]).await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
     }
 }
 
@@ -217,12 +279,10 @@ fn again(error: &Error) -> Error {
     }
 }
 
-fn dropped(error: &Error) -> Error {
-    Error::Unavailable {
-        what: "The database",
-        retry_after: Duration::from_secs(1),
-        cause: format!("rolled back at COMMIT: {error}"),
-    }
+/// Nothing has happened, and it may be tried again.
+fn refused(cause: &str) -> Error {
+    let retry_after = Duration::from_secs(1);
+    Error::Unavailable { what: "Posting", retry_after, cause: cause.to_owned() }
 }
 
 fn lost() -> Error {

@@ -3,6 +3,20 @@
 use crate::db::statements;
 use crate::transactions::store::columns;
 
+/// Every account the batch can touch.
+macro_rules! accounts {
+    () => {
+        "SELECT id, user_id, currency, status, balance, available_balance, entry_count
+          FROM accounts
+         WHERE id = ANY (ARRAY(
+                SELECT unnest($1::uuid[])
+                 UNION SELECT account_id FROM transactions WHERE id = ANY ($2::uuid[])
+                 UNION SELECT counterparty_account_id FROM transactions WHERE id = ANY ($2::uuid[])))
+         ORDER BY id
+           "
+    };
+}
+
 statements! {
     /// What the keys of a batch already stand for.
     FIND_KEYS = "SELECT k.user_id, k.key, k.fingerprint, k.outcome, k.request_id, k.created_at
@@ -10,14 +24,9 @@ statements! {
           JOIN wallstreet.idempotency_keys k ON k.user_id = asked.user_id AND k.key = asked.key";
     /// Locks every account the batch can touch, in id order, so that opposite
     /// transfers cannot deadlock. The order by is what makes it so: keep it.
-    LOCK_ACCOUNTS = "SELECT id, user_id, currency, status, balance, available_balance, entry_count
-          FROM accounts
-         WHERE id = ANY (ARRAY(
-                SELECT unnest($1::uuid[])
-                 UNION SELECT account_id FROM transactions WHERE id = ANY ($2::uuid[])
-                 UNION SELECT counterparty_account_id FROM transactions WHERE id = ANY ($2::uuid[])))
-         ORDER BY id
-           FOR NO KEY UPDATE";
+    LOCK_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE");
+    /// The same, without waiting for whoever holds one of them.
+    LOCK_FREE_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE SKIP LOCKED");
     /// The transactions to be ended, with their other halves. A statement of its
     /// own, after the locks: its snapshot sees what the locks waited for.
     FIND_TRANSACTIONS = concat!("SELECT ", columns!(), " FROM transactions t
@@ -67,6 +76,9 @@ statements! {
                AS k (user_id, key, fingerprint, outcome, request_id)";
     /// The name of this database transaction.
     XID = "SELECT pg_current_xact_id()::text";
-    /// What became of a database transaction.
-    XID_STATUS = "SELECT pg_xact_status($1::text::xid8)";
+    /// Whether a database transaction is still on its way. Not what became of it:
+    /// a crash can give its name to another one.
+    XID_STATUS = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)";
+    /// Whether the audit row that only one batch can have written is there.
+    WITNESS = "SELECT EXISTS (SELECT FROM audit_logs WHERE id = $1)";
 }

@@ -115,6 +115,7 @@ pub(crate) async fn rotate_in(tx: &Tx<'_>, platform: &Platform, token: &str) -> 
     let (settings, now) = (platform.settings(), platform.now());
     let claims: Refresh = token::verify(&settings.jwt_secret, token, now)?;
     let expires = later(now, settings.refresh_ttl)?;
+    tx.find(store::LOCK_HOLDER, &[&claims.sid]).await?;
     let rotated = tx
         .find(store::ROTATE, &[&claims.sid, &claims.generation, &Utc(now), &Utc(expires)])
         .await?;

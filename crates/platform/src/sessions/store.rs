@@ -11,6 +11,10 @@ statements! {
     AUTHENTICATE = "SELECT u.id, u.role, u.status
           FROM wallstreet.sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2";
+    /// Locks whoever holds a session before the session itself, in the order in
+    /// which suspending and leaving lock them.
+    LOCK_HOLDER = "SELECT u.id FROM users u
+         WHERE u.id = (SELECT user_id FROM wallstreet.sessions WHERE id = $1) FOR NO KEY UPDATE";
     /// The next generation, for exactly the one presented.
     ROTATE = "UPDATE wallstreet.sessions
            SET generation = generation + 1, refreshed_at = $3, expires_at = $4

@@ -1,7 +1,9 @@
-//! What a client hangs on a transaction: a JSON object, kept as it was written.
+//! What a client hangs on a transaction: a JSON object.
 //!
 //! The text goes to the database and comes back without passing through a
-//! float, so no digit of it is lost.
+//! float, so no digit of it is lost. PostgreSQL's `jsonb` orders the keys, keeps
+//! the last of two equal ones, and writes exponents out: so what an exponent
+//! stands for counts towards the size.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,6 @@ use serde_json::{Value, value::RawValue};
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_KEYS: usize = 64;
 const MAX_DEPTH: usize = 8;
-/// PostgreSQL's NUMERIC ends there, on both sides of the point.
-const MAX_EXPONENT: i32 = 300;
 
 /// A JSON object of at most 16 KiB, 64 keys and 8 levels.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ impl Metadata {
             return Err("must have at most 64 keys".to_owned());
         }
         check(&value, 1)?;
-        if has_extreme_exponent(text) {
-            return Err("must not contain numbers with an exponent beyond 300".to_owned());
+        if written_out(text) > MAX_BYTES {
+            return Err("must have at most 16384 bytes with its exponents written out".to_owned());
         }
         Self::stored(text).map_err(|error| error.to_string())
     }
@@ -82,10 +82,11 @@ fn check(value: &Value, depth: usize) -> Result<(), String> {
     }
 }
 
-/// Whether a number outside a string has an exponent the database cannot hold.
-fn has_extreme_exponent(text: &str) -> bool {
-    let (mut in_string, mut escaped) = (false, false);
-    text.char_indices().any(|(at, c)| {
+/// How many bytes the text has once `1e3` is written as `1000`. It also bounds
+/// what `NUMERIC` can hold: 16,383 digits behind the point.
+fn written_out(text: &str) -> usize {
+    let (mut in_string, mut escaped, mut size) = (false, false, text.len());
+    for (at, c) in text.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' if in_string => escaped = true,
@@ -94,11 +95,11 @@ fn has_extreme_exponent(text: &str) -> bool {
                 let digits = text[at + 1..].trim_start_matches(['+', '-']);
                 let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
                 // `true` and `false` have an e with no digits behind it.
-                return end > 0 && digits[..end].parse().is_ok_and(|e: i32| e > MAX_EXPONENT)
-                    || end > 9;
+                let zeros = if end == 0 { 0 } else { digits[..end].parse().unwrap_or(MAX_BYTES) };
+                size = size.saturating_add(zeros);
             }
             _ => {}
         }
-        false
-    })
+    }
+    size
 }

@@ -20,10 +20,11 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// The conditions of a list of transactions.
+/// The conditions of a list of transactions. The user's accounts are an array, not
+/// a subquery: only so does the planner reach for the index on the account.
 macro_rules! wanted {
     () => {
-        "($1::uuid IS NULL OR t.account_id IN (SELECT id FROM accounts WHERE user_id = $1))
+        "($1::uuid IS NULL OR t.account_id = ANY (ARRAY(SELECT id FROM accounts WHERE user_id = $1)))
            AND ($2::uuid IS NULL OR t.account_id = $2)
            AND ($3::text IS NULL OR t.status = $3)
            AND ($4::text IS NULL OR t.transaction_type = $4)

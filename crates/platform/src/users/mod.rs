@@ -12,14 +12,14 @@ use crate::{
     Platform,
     actor::{Actor, Permission, Role},
     db::{Param, Tx, Utc},
-    error::{Conflict, Error, Resource, Result},
+    error::{Conflict, Error, Forbidden, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
     page::{Cursor, Listing, PageRequest},
     password, sessions,
 };
 pub use fields::{Email, Name, Phone};
 use jiff::Timestamp;
-use ledger::{Refusal, UserId, words};
+use ledger::{AccountId, Refusal, UserId, words};
 pub(crate) use store::ALL as STATEMENTS;
 
 /// A user, without anything secret.
@@ -96,6 +96,21 @@ pub(crate) async fn touch_login_in(
     renewed_hash: Option<&str>,
 ) -> Result<User> {
     store::read(&tx.get(store::TOUCH_LOGIN, &[&user.0, &Utc(at), &renewed_hash]).await?)
+}
+
+/// The hash of a user's password, locked until the caller's transaction ends.
+pub(crate) async fn hash_in(tx: &Tx<'_>, user: UserId) -> Result<String> {
+    Ok(tx.get(store::FIND_HASH, &[&user.0]).await?.try_get("password_hash")?)
+}
+
+/// The user who acts, locked and still welcome: whoever leaves at this moment
+/// leaves before or after what the caller's transaction does for them.
+pub(crate) async fn lock_active_in(tx: &Tx<'_>, user: UserId) -> Result<User> {
+    let user = lock_in(tx, user).await?;
+    match user.status {
+        UserStatus::Active => Ok(user),
+        _ => Err(Error::Unauthenticated(Unauthenticated::InactiveUser)),
+    }
 }
 
 /// One user, locked until the caller's transaction ends.
@@ -195,9 +210,8 @@ pub async fn change_password(
     let now = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    let row = tx.get(store::FIND_HASH, &[&actor.user_id.0]).await?;
     // Two changes at once: the second must not undo the first.
-    if row.try_get::<_, String>("password_hash")? != old {
+    if hash_in(&tx, actor.user_id).await? != old {
         return Err(Error::invalid("currentPassword", "incorrect", "is not the current password"));
     }
     tx.execute(store::UPDATE_HASH, &[&actor.user_id.0, &hash]).await?;
@@ -275,8 +289,19 @@ pub async fn change(
     actor.require(Permission::AdminUsers)?;
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
+    // Whoever was demoted since they proved themselves changes nobody any more.
+    let mut both = [actor.user_id, user];
+    both.sort();
+    for one in both {
+        lock_in(&tx, one).await?;
+    }
+    if lock_active_in(&tx, actor.user_id).await?.role != Role::Admin {
+        return Err(Error::Forbidden(Forbidden::AdminOnly));
+    }
     let before = lock_in(&tx, user).await?;
-    if change.role.is_none() && change.status.is_none() {
+    let same = change.role.is_none_or(|role| role == before.role)
+        && change.status.is_none_or(|status| status == before.status);
+    if same {
         return Ok(before);
     }
     if before.status == UserStatus::Closed && change.status.is_some_and(|s| s != before.status) {
@@ -288,7 +313,7 @@ pub async fn change(
         keep_an_admin_in(&tx, user).await?;
     }
     if change.status == Some(UserStatus::Closed) {
-        close_accounts_in(&tx, user).await?;
+        close_accounts_in(&tx, platform, actor, user).await?;
     }
     let after = write_change_in(&tx, platform, user, change).await?;
     let fact = Fact::UserChanged {
@@ -326,7 +351,7 @@ pub async fn close(platform: &Platform, actor: &Actor) -> Result<()> {
     if user.role == Role::Admin {
         keep_an_admin_in(&tx, user.id).await?;
     }
-    close_accounts_in(&tx, user.id).await?;
+    close_accounts_in(&tx, platform, actor, user.id).await?;
     let closed = UserChange { role: None, status: Some(UserStatus::Closed) };
     write_change_in(&tx, platform, user.id, closed).await?;
     let fact = Fact::UserClosed { user: user.id };
@@ -342,11 +367,19 @@ async fn keep_an_admin_in(tx: &Tx<'_>, leaving: UserId) -> Result<()> {
 }
 
 /// A user leaves with their accounts, and only when these hold and expect nothing.
-async fn close_accounts_in(tx: &Tx<'_>, user: UserId) -> Result<()> {
-    tx.execute(store::LOCK_ACCOUNTS, &[&user.0]).await?;
-    if tx.get(store::HAS_MONEY, &[&user.0]).await?.try_get(0)? {
+async fn close_accounts_in(
+    tx: &Tx<'_>,
+    platform: &Platform,
+    actor: &Actor,
+    owner: UserId,
+) -> Result<()> {
+    tx.execute(store::LOCK_ACCOUNTS, &[&owner.0]).await?;
+    if tx.get(store::HAS_MONEY, &[&owner.0]).await?.try_get(0)? {
         return Err(Refusal::UserHasMoney.into());
     }
-    tx.execute(store::CLOSE_ACCOUNTS, &[&user.0]).await?;
+    for row in tx.query(store::CLOSE_ACCOUNTS, &[&owner.0]).await? {
+        let fact = Fact::AccountClosed { account: AccountId(row.try_get("id")?), owner };
+        facts::record_in(tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+    }
     Ok(())
 }

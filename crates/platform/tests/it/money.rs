@@ -249,6 +249,8 @@ async fn metadata_the_database_could_not_hold_is_refused_before_it_gets_there() 
         r#"{"a":1e400}"#,
         r#"{"a":1e-20000}"#,
         r#"{"a":1e99999999999999999999}"#,
+        &format!("{{\"a\":0.{}1e-300}}", "0".repeat(16_090)),
+        &format!("{{\"a\":[{}]}}", vec!["1e300"; 60].join(",")),
         r#"{"a":"\ud800"}"#,
         &deep,
         &wide,
@@ -298,4 +300,44 @@ async fn nothing_is_found_under_an_id_that_nobody_gave() {
     let nobody = TransactionId(Uuid::from_u128(1));
     let error = orders::process(&bank.platform, &ada, nobody, None).await.unwrap_err();
     assert!(matches!(error, Error::NotFound(Resource::Transaction)));
+}
+
+#[tokio::test]
+async fn a_transfer_that_a_stranger_announces_keeps_nobody_from_closing() {
+    let bank = bank().await;
+    let (ada, eve) = (bank.user("ada@example.com").await, bank.user("eve@example.com").await);
+    let (hers, mine) = (bank.account(&ada).empty().await, bank.account(&eve).with("1").await);
+    let announced = Draft { complete: false, ..transfer(&mine, &hers, "0.01") };
+    let announced = order(&bank, &eve, announced).await.unwrap().id;
+    assert_eq!(
+        accounts::close(&bank.platform, &ada, hers.id).await.unwrap().status,
+        AccountStatus::Closed
+    );
+    let error = orders::process(&bank.platform, &eve, announced, None).await.unwrap_err();
+    assert_eq!(error.code(), "account_closed");
+    platform::users::close(&bank.platform, &ada).await.unwrap();
+    orders::cancel(&bank.platform, &eve, announced, None).await.unwrap();
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn a_row_written_without_the_platform_is_not_processed_and_moves_no_money() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).with("10").await;
+    let client = bank.client().await;
+    for kind in ["withdrawal", "transfer", "deposit"] {
+        let insert = "INSERT INTO transactions (account_id, transaction_type, amount)
+             VALUES ($1, $2, 3) RETURNING id";
+        let id: Uuid = client.query_one(insert, &[&account.id.0, &kind]).await.unwrap().get(0);
+        let id = TransactionId(id);
+        assert_eq!(transactions::get(&bank.platform, &ada, id).await.unwrap().direction, None);
+        for error in [
+            orders::process(&bank.platform, &ada, id, None).await.unwrap_err(),
+            orders::cancel(&bank.platform, &ada, id, None).await.unwrap_err(),
+        ] {
+            assert_eq!(error.code(), "transaction_foreign", "{kind}");
+        }
+    }
+    assert_eq!(funds(&bank, &ada, &account).await, "10.00 / 10.00");
 }

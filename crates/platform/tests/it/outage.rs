@@ -89,3 +89,29 @@ async fn a_database_that_takes_no_connections_is_unavailable_and_then_works_agai
     bank.platform.ping().await.unwrap();
     assert_sound(&bank.client().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_somebody_holds_for_long_stalls_its_own_orders_only() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let (held, free) = (bank.account(&ada).empty().await, bank.account(&ada).empty().await);
+    let client = bank.client().await;
+    client.batch_execute("BEGIN").await.unwrap();
+    client.query("SELECT FROM accounts WHERE id = $1 FOR UPDATE", &[&held.id.0]).await.unwrap();
+    let attempts: Vec<_> = [&held, &free, &held, &free]
+        .into_iter()
+        .map(|account| {
+            let (platform, ada) = (bank.platform.clone(), ada.clone());
+            let deposit = draft(Kind::Deposit, account, "1");
+            tokio::spawn(async move { orders::create(&platform, &ada, deposit, None).await })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for attempt in attempts {
+        outcomes.push(attempt.await.unwrap().map_err(|error| error.code()).map(drop));
+    }
+    assert_eq!(outcomes, [Err("unavailable"), Ok(()), Err("unavailable"), Ok(())]);
+    client.batch_execute("ROLLBACK").await.unwrap();
+    orders::create(&bank.platform, &ada, draft(Kind::Deposit, &held, "1"), None).await.unwrap();
+    assert_sound(&client).await;
+}

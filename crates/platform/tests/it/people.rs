@@ -232,6 +232,8 @@ async fn a_user_leaves_with_empty_accounts_only_and_is_then_gone_but_not_forgott
     assert_eq!(why(come_in(&bank, "ada@example.com", PASSWORD).await), "user_inactive");
     let client = bank.client().await;
     assert_eq!(count(&client, "accounts WHERE status = 'closed'").await, 1);
+    assert_eq!(count(&client, "audit_logs WHERE action = 'ACCOUNT_CLOSED'").await, 1);
+    assert_eq!(count(&client, "wallstreet.events WHERE event_type = 'account.closed'").await, 1);
     assert_eq!(count(&client, "transactions").await, 2);
     let taken =
         login::register(&bank.platform, &Origin::default(), registration("ada@example.com")).await;
@@ -283,6 +285,97 @@ async fn the_sample_administrator_works_in_development_and_bars_production() {
         why(come_in(&fresh, "admin@wallstreet.com", "Admin123!").await),
         "invalid_credentials"
     );
+}
+
+#[tokio::test]
+async fn a_login_that_began_with_the_old_password_does_not_bring_it_back() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    // Slow, and with a hash to renew: the login is still verifying when the change is done.
+    let stronger = Settings { bcrypt_cost: 11, ..settings() };
+    let client = bank.client().await;
+    let slow = bcrypt_of(PASSWORD, 10);
+    client.execute("UPDATE users SET password_hash = $1", &[&slow]).await.unwrap();
+    let platform =
+        Platform::connect(&bank.database.url, stronger, Arc::new(SystemClock)).await.unwrap();
+    let login = tokio::spawn(async move {
+        login::login(&platform, &Origin::default(), "ada@example.com", PASSWORD).await
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let new = bcrypt_of("Another-Horse-2", 4);
+    client.execute("UPDATE users SET password_hash = $1", &[&new]).await.unwrap();
+    let login = login.await.unwrap();
+    if let Err(error) = &login {
+        assert_eq!(error.code(), "invalid_credentials");
+    }
+    come_in(&bank, "ada@example.com", "Another-Horse-2").await.unwrap();
+    assert!(login.is_err(), "the password was changed before the login was done");
+    drop(ada);
+}
+
+#[tokio::test]
+async fn who_was_demoted_changes_nobody_even_with_a_proof_from_before() {
+    let bank = bank().await;
+    let admin = bank.admin().await;
+    let second = bank.user("bob@example.com").await;
+    let role = |role| UserChange { role: Some(role), status: None };
+    users::change(&bank.platform, &admin, second.user_id, role(Role::Admin)).await.unwrap();
+    let proven = Actor { role: Role::Admin, ..second };
+    users::change(&bank.platform, &admin, proven.user_id, role(Role::User)).await.unwrap();
+    let again = users::change(&bank.platform, &proven, proven.user_id, role(Role::Admin)).await;
+    assert_eq!(why(again), "admin_required");
+    let suspend = UserChange { role: None, status: Some(UserStatus::Suspended) };
+    users::change(&bank.platform, &admin, proven.user_id, suspend).await.unwrap();
+    let opened = platform::accounts::open(
+        &bank.platform,
+        &proven,
+        platform::accounts::AccountType::Savings,
+        None,
+        None,
+    );
+    assert_eq!(why(opened.await), "user_inactive");
+}
+
+#[tokio::test]
+async fn a_change_to_what_already_is_leaves_no_line_in_the_trail() {
+    let bank = bank().await;
+    let (admin, ada) = (bank.admin().await, bank.user("ada@example.com").await);
+    let same = UserChange { role: Some(Role::User), status: Some(UserStatus::Active) };
+    users::change(&bank.platform, &admin, ada.user_id, same).await.unwrap();
+    let client = bank.client().await;
+    assert_eq!(count(&client, "audit_logs WHERE action = 'USER_UPDATED'").await, 0);
+}
+
+#[tokio::test]
+async fn a_password_typed_as_an_address_is_not_kept() {
+    let bank = bank().await;
+    assert_eq!(why(come_in(&bank, PASSWORD, "x").await), "invalid_credentials");
+    let kept = format!("audit_logs WHERE details::text ILIKE '%{PASSWORD}%'");
+    assert_eq!(count(&bank.client().await, &kept).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refreshing_while_being_suspended_is_no_deadlock() {
+    let bank = bank().await;
+    let admin = bank.admin().await;
+    let ada = bank.user("ada@example.com").await;
+    for _ in 0..15 {
+        let login = come_in(&bank, "ada@example.com", PASSWORD).await.unwrap();
+        let set = |status| UserChange { role: None, status: Some(status) };
+        let (refreshed, suspended) = tokio::join!(
+            renew(&bank, &login.refresh_token),
+            users::change(&bank.platform, &admin, ada.user_id, set(UserStatus::Suspended)),
+        );
+        suspended.unwrap();
+        if let Err(error) = refreshed {
+            assert!(matches!(error, Error::Unauthenticated(_)), "{error:?}");
+        }
+        users::change(&bank.platform, &admin, ada.user_id, set(UserStatus::Active)).await.unwrap();
+    }
+}
+
+fn bcrypt_of(password: &str, cost: u32) -> String {
+    bcrypt::hash(password, cost).unwrap()
 }
 
 #[test]

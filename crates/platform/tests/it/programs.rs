@@ -240,6 +240,19 @@ async fn the_use_of_a_key_is_noted_once_a_minute() {
 }
 
 #[tokio::test]
+async fn in_production_a_user_does_not_lift_the_limit_of_their_own_key() {
+    let production = Settings { environment: Environment::Production, ..settings() };
+    let bank = bank_with(production).await;
+    let (ada, admin) = (bank.user("ada@example.com").await, bank.admin().await);
+    for (limit, allowed) in [(0, false), (1, true), (10_000, true), (10_001, false)] {
+        let wanted = || NewApiKey { rate_limit: limit, ..new(&[]) };
+        let issued = api_keys::issue(&bank.platform, &ada, wanted(), None).await;
+        assert_eq!(issued.is_ok(), allowed, "{limit}");
+        issue(&bank, &admin, wanted()).await;
+    }
+}
+
+#[tokio::test]
 async fn a_hundred_keys_are_enough_and_none_expires_in_the_past() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
@@ -247,8 +260,18 @@ async fn a_hundred_keys_are_enough_and_none_expires_in_the_past() {
     let error = api_keys::issue(&bank.platform, &ada, past, None).await.unwrap_err();
     let Error::Invalid(violations) = error else { panic!("{error:?}") };
     assert_eq!(violations[0].field, "expiresAt");
-    for _ in 0..100 {
+    for _ in 0..95 {
         issue(&bank, &ada, new(&[])).await;
     }
-    assert!(api_keys::issue(&bank.platform, &ada, new(&[]), None).await.is_err());
+    let attempts: Vec<_> = (0..20)
+        .map(|_| {
+            let (platform, ada) = (bank.platform.clone(), ada.clone());
+            tokio::spawn(async move { api_keys::issue(&platform, &ada, new(&[]), None).await })
+        })
+        .collect();
+    let mut issued = 95;
+    for attempt in attempts {
+        issued += usize::from(attempt.await.unwrap().is_ok());
+    }
+    assert_eq!(issued, 100, "also when many ask at once");
 }
