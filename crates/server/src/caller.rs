@@ -1,7 +1,7 @@
 //! Who is calling.
 //!
-//! A layer proves the credentials once and leaves the result in the request; an
-//! extractor in a handler's signature says who may call: [`Caller`] somebody
+//! A layer proves the credentials and leaves the result in the request, and
+//! [`crate::body`] has it renewed after a slow body; an extractor in a handler's signature says who may call: [`Caller`] somebody
 //! proven, [`Anyone`] the whole world. What the caller may do is the platform's
 //! business.
 
@@ -32,8 +32,14 @@ enum Credential<'a> {
 /// The layer: proves the credentials of a request, if it has any. Outside the API
 /// nobody is asked, so that health is told without the database.
 pub(crate) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    prove(&app, &mut request).await;
+    next.run(request).await
+}
+
+/// Proves the credentials as they are at this moment.
+pub(crate) async fn prove(app: &App, request: &mut Request) {
     if !request.uri().path().starts_with("/api/v1") {
-        return next.run(request).await;
+        return;
     }
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
     let proven = match credential(request.headers()) {
@@ -42,7 +48,6 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
         Err(reason) => Err(Error::Unauthenticated(reason)),
     };
     request.extensions_mut().insert(Proof(proven.map_err(Problem::from)));
-    next.run(request).await
 }
 
 /// A token goes before a key, and a header that came twice is no credential.

@@ -1,21 +1,14 @@
 //! What a handler may take from a request. Whatever is wrong is refused here,
 //! with a problem that names the field, before any use case runs.
 
-use crate::{fields::Id, problem::Problem, violation};
+use crate::{body::Arrived, fields::Id, problem::Problem, violation};
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{StatusCode, request::Parts},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use platform::IdempotencyKey;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
-
-/// The largest body, in bytes.
-const MAX_BODY: usize = 1 << 20;
-/// How long a client may take to send it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The body, read as JSON.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -24,8 +17,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        parse(&receive(&parts.headers, body).await?).map(Self)
+        let (mut parts, _) = request.into_parts();
+        parse(&take_body(&mut parts)?).map(Self)
     }
 }
 
@@ -36,8 +29,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = receive(&parts.headers, body).await?;
+        let (mut parts, _) = request.into_parts();
+        let bytes = take_body(&mut parts)?;
         Ok(Self(idempotency_key(&parts, &bytes)?, parse(&bytes)?))
     }
 }
@@ -83,46 +76,10 @@ fn idempotency_key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>,
     Ok(Some(IdempotencyKey::new(&key, &request)?))
 }
 
-async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "The body must be at most 1 MiB",
-        )
-    };
-    let encoding = headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        let text = "Send the body as it is, without Content-Encoding";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", text));
-    }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media_type.and_then(|text| text.split(';').next()).map(str::trim);
-    let is_json = essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
-    }
-    let collected = Limited::new(body, MAX_BODY).collect();
-    let collected = tokio::time::timeout(BODY_TIMEOUT, collected).await.map_err(|_| {
-        let text = "The body did not arrive within 15 seconds";
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)
-    })?;
-    let bytes = collected.map_err(|error| {
-        let broken = Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
-        if error.is::<LengthLimitError>() { too_large() } else { broken }
-    })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() && !is_json {
-        let text = "Send the body as application/json, and say so in Content-Type";
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            text,
-        ));
-    }
-    Ok(bytes)
+/// What [`crate::body`] received.
+fn take_body(parts: &mut Parts) -> Result<Bytes, Problem> {
+    let missing = || Problem::internal("no layer has received the body");
+    parts.extensions.remove().map_or_else(|| Err(missing()), |Arrived(body)| body)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

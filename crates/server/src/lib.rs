@@ -6,10 +6,11 @@
 //!
 //! A request passes, from the outside in: [`envelope`] (id, span, frame),
 //! CORS, [`shield`] (Host, a task of its own, timeout), [`caller`] (who),
-//! [`limits`] (how often), and then a handler in [`api`], whose arguments
-//! ([`caller`], [`extract`], [`query`]) say what it needs.
+//! [`limits`] (how often), [`body`] (all of it), and then a handler in [`api`],
+//! whose arguments ([`caller`], [`extract`], [`query`]) say what it needs.
 
 mod api;
+mod body;
 mod caller;
 mod catalogue;
 mod docs;
@@ -20,6 +21,7 @@ mod limits;
 mod openapi;
 mod origin;
 mod paging;
+mod places;
 mod problem;
 mod query;
 mod reply;
@@ -57,7 +59,8 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// The most connections at once; more wait in the kernel's queue.
+    /// The most connections at once; more wait in the kernel's queue. One address
+    /// gets a quarter of them and at least 16, proxies and this machine all.
     pub max_connections: usize,
 }
 
@@ -142,6 +145,7 @@ fn assemble(app: &App) -> Router {
         router = router.merge(docs::routes());
     }
     router
+        .route_layer(middleware::from_fn_with_state(app.clone(), body::arrive))
         .layer(middleware::from_fn_with_state(unqueried, query::refuse_unknown))
         .layer(middleware::from_fn_with_state(app.clone(), limits::requests))
         .layer(middleware::from_fn_with_state(app.clone(), caller::identify))

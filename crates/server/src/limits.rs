@@ -1,8 +1,8 @@
 //! How often somebody may come: two layers over [`crate::windows`].
 //!
 //! [`requests`] counts every request under `/api/v1`. [`attempts`] counts only
-//! what failed at the doors where passwords and tokens are tried, and lets no
-//! more tries run at once than may still fail: whoever comes in parallel waits
+//! what failed at the doors where passwords and tokens are tried, by address
+//! alone: sessions and keys are made at will. It lets no more tries run at once than may still fail: whoever comes in parallel waits
 //! for the outcome of the others, so the limit is exact.
 
 use crate::{
@@ -120,7 +120,7 @@ pub(crate) async fn attempts(State(app): State<App>, request: Request, next: Nex
     if app.limits.settings.auth_max == 0 {
         return next.run(request).await;
     }
-    let (identity, _) = counted(&app, &request);
+    let identity = at(&request);
     let now = app.platform.now();
     let (tries, standing) = app.limits.tries(identity, now);
     let Ok(leave) = tries.leave.acquire().await else {
@@ -144,11 +144,13 @@ fn counted(app: &App, request: &Request) -> (Identity, u32) {
             Credential::ApiKey { rate_limit, .. } => (Identity::of(actor), *rate_limit),
             Credential::Session(_) => (Identity::of(actor), usual),
         },
-        _ => {
-            let address = request.extensions().get::<Origin>().and_then(|origin| origin.ip);
-            (Identity::at(address), usual)
-        }
+        _ => (at(request), usual),
     }
+}
+
+/// Where a request comes from.
+fn at(request: &Request) -> Identity {
+    Identity::at(request.extensions().get::<Origin>().and_then(|origin| origin.ip))
 }
 
 impl Standing {

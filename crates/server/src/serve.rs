@@ -1,8 +1,8 @@
-//! The accept loop: connections in, a bounded number of them, each with limits
-//! on how slow and how large it may be; and the way out, which finishes what has
+//! The accept loop: connections in, a bounded number of them and of each address,
+//! each with limits on how slow it may send and read and how large it may be; and the way out, which finishes what has
 //! begun.
 
-use crate::{App, Settings, assemble};
+use crate::{App, Settings, assemble, places::Places};
 use axum::{body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -15,10 +15,13 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long a client may take to send a request's head; closes idle connections too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may read nothing of what is sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most header lines a request has.
 const MAX_HEADERS: usize = 64;
 /// The largest head, in bytes.
@@ -38,6 +41,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Places::among(settings.max_connections, settings.trusted_proxies.clone());
     let app = App::new(platform, settings);
     let router = assemble(&app);
     let graceful = GracefulShutdown::new();
@@ -48,6 +52,12 @@ pub async fn serve(
             () = &mut shutdown => break,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
+        let Some(place) = places.take(peer.ip()) else {
+            tracing::debug!(%peer, "refused a connection: this address holds its share");
+            continue;
+        };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let router = router.clone();
         let answer = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -58,10 +68,10 @@ pub async fn serve(
             .header_read_timeout(HEADER_TIMEOUT)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Box::pin(stream)), answer);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            let _permit = permit;
+            let _held = (permit, place);
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "connection ended");
             }

@@ -2,7 +2,8 @@
 //!
 //! A handler runs in a task of its own: a client that leaves, a timeout or a
 //! shutdown never stops a change half-way, and a panic costs one request, not
-//! the connection.
+//! the connection. So a change that was waited for in vain may still happen, and
+//! its client is told that.
 
 use crate::problem::Problem;
 use axum::{
@@ -11,6 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use platform::Error;
 use std::time::Duration;
 use tracing::Instrument;
 
@@ -19,13 +21,19 @@ const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the handler apart from its client.
 pub(crate) async fn apart(request: Request, next: Next) -> Response {
+    let changes_nothing = request.method().is_safe();
     let handler = tokio::spawn(next.run(request).in_current_span());
     match tokio::time::timeout(HANDLER_TIMEOUT, handler).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Problem::internal(panic).into_response(),
         Err(_) => {
             let cause = format!("the handler took longer than {HANDLER_TIMEOUT:?}");
-            Problem::unavailable(Duration::from_secs(1), cause).into_response()
+            let problem = if changes_nothing {
+                Problem::unavailable(Duration::from_secs(1), cause)
+            } else {
+                Error::OutcomeUnknown { cause }.into()
+            };
+            problem.into_response()
         }
     }
 }
@@ -54,7 +62,9 @@ fn is_host_sound(version: Version, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use axum::{Router, body::Body, http::Method, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt;
+    use jiff::Timestamp;
     use tower::ServiceExt;
 
     #[tokio::test]
@@ -73,5 +83,27 @@ mod tests {
         assert_eq!(fallen.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(fallen.extensions().get::<Problem>().is_some());
         assert_eq!(ask("/stands").await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_waited_for_in_vain_may_have_happened_and_a_question_has_not() {
+        let never =
+            get(std::future::pending::<StatusCode>).post(std::future::pending::<StatusCode>);
+        let router = Router::new().route("/", never).layer(from_fn(apart));
+        for (method, code) in [
+            (Method::GET, "unavailable"),
+            (Method::HEAD, "unavailable"),
+            (Method::POST, "outcome_unknown"),
+        ] {
+            let request = Request::builder().method(&method).body(Body::empty()).unwrap();
+            let mut answer = router.clone().oneshot(request).await.unwrap();
+            let problem: Problem = answer.extensions_mut().remove().unwrap();
+            let answer = problem.render("id", Timestamp::UNIX_EPOCH);
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["code"], code, "{method}");
+        }
     }
 }

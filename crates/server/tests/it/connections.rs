@@ -135,6 +135,74 @@ async fn a_body_that_does_not_arrive_is_waited_for_fifteen_seconds() {
     assert_eq!(started.elapsed().as_secs(), 15);
 }
 
+/// Asks to suspend the account; the body follows, after `meanwhile` and two seconds,
+/// when the credentials have long been proven.
+async fn suspend_slowly(
+    server: &Listening,
+    (ada, account): &(Client, String),
+    meanwhile: impl Future<Output = ()>,
+) -> String {
+    let mut stream = server.connect().await;
+    let body = r#"{"status":"suspended"}"#;
+    let (name, value) = ada.credentials().expect("a logged-in user");
+    let length = body.len();
+    let head = format!(
+        "PUT /api/v1/accounts/{account} HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut asked_for = [0; 25];
+    stream.read_exact(&mut asked_for).await.unwrap();
+    assert_eq!(&asked_for, b"HTTP/1.1 100 Continue\r\n\r\n");
+    meanwhile.await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn whoever_logs_out_while_a_body_is_on_its_way_is_nobody_when_it_is_there() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let log_out = async {
+        owner.0.send("POST", "/api/v1/auth/logout", &[], "").await.expect(200);
+    };
+    let answer = suspend_slowly(&server, &owner, log_out).await;
+    assert_answer(&answer, 401, "session_ended");
+    assert_eq!(status(&server.bank, &owner.1).await, "active");
+}
+
+#[tokio::test]
+async fn whoever_is_slow_and_stays_is_served() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let answer = suspend_slowly(&server, &owner, async {}).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(status(&server.bank, &owner.1).await, "suspended");
+}
+
+#[tokio::test]
+async fn who_reads_nothing_of_an_answer_loses_the_place_after_thirty_seconds() {
+    let server = listen(Settings { max_connections: 1, ..settings() }).await;
+    let mut deaf = server.connect().await;
+    // More than the kernel keeps for the two of them.
+    let questions = "GET /api-docs/scalar.js HTTP/1.1\r\nHost: a\r\n\r\n".repeat(30);
+    deaf.write_all(questions.as_bytes()).await.unwrap();
+    deaf.readable().await.unwrap();
+    tokio::time::pause();
+    let started = Instant::now();
+    let next = server.raw("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let next = tokio::time::timeout(Duration::from_secs(60), next).await;
+    assert!(next.expect("the place is free again").starts_with("HTTP/1.1 200 "));
+    // The answer was on its way before time stood still.
+    let waited = started.elapsed().as_secs_f64();
+    assert!((20.0..=30.1).contains(&waited), "{waited}");
+    drop(deaf);
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_a_free_place() {
     let server = listen(Settings { max_connections: 1, ..settings() }).await;
@@ -237,6 +305,8 @@ async fn a_handler_that_takes_thirty_seconds_is_answered_for_and_goes_on() {
     // The request was on its way before time stood still.
     let waited = started.elapsed().as_secs_f64();
     assert!((20.0..=30.1).contains(&waited), "{waited}");
+    let answer = format!("HTTP/1.1 503{}", rest(&mut stream).await);
+    assert_answer(&answer, 503, "outcome_unknown");
     tokio::time::resume();
     lock.batch_execute("COMMIT").await.unwrap();
     while status(&server.bank, &owner.1).await != "suspended" {

@@ -118,7 +118,16 @@ async fn text_with_a_nul_is_refused_wherever_text_is_taken() {
     }
     ada.get("/api/v1/transactions?q=a%00b").await.names("q", "invalid");
     ada.get("/api/v1/transactions?metadata.a=%00").await.names("metadata.a", "invalid");
-    ada.get("/api/v1/transactions?metadata.a%00=b").await.names("metadata", "invalid");
+    for key in ["%00", "a%00", "", &"a".repeat(101)] {
+        let path = format!("/api/v1/transactions?metadata.{key}=b");
+        ada.get(&path).await.names("metadata", "invalid");
+    }
+    let admin = api.admin().await;
+    admin.get("/api/v1/admin/users?q=%00").await.names("q", "invalid");
+    for field in ["action", "resource"] {
+        let path = format!("/api/v1/admin/audit-logs?{field}=%00");
+        admin.get(&path).await.names(field, "invalid");
+    }
 }
 
 #[tokio::test]

@@ -112,7 +112,21 @@ async fn guesses_in_parallel_are_not_more_than_guesses_in_a_row() {
 }
 
 #[tokio::test]
-async fn a_wrong_current_password_counts_for_the_user() {
+async fn new_keys_and_logins_bring_no_new_tries() {
+    let api = Api::with(limited(0, 2)).await;
+    let (ada, eve) = (api.user().await, api.user().await);
+    let wrong = json!({"email": "ada@example.com", "password": "Wrong-Horse-1"});
+    let (key, other) = (ada.key(&["read:accounts"]).await, ada.key(&["read:accounts"]).await);
+    for caller in [&key, &eve] {
+        caller.post("/api/v1/auth/login", &wrong).await.refused(401, "invalid_credentials");
+    }
+    for caller in [&other, &ada, &api.anyone()] {
+        caller.post("/api/v1/auth/login", &wrong).await.refused(429, "rate_limit_exceeded");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_counts_for_the_address() {
     let api = Api::with(limited(0, 2)).await;
     let ada = api.user().await;
     let change =
@@ -123,6 +137,8 @@ async fn a_wrong_current_password_counts_for_the_user() {
     }
     let answer = ada.post("/api/v1/auth/change-password", &change(PASSWORD)).await;
     answer.refused(429, "rate_limit_exceeded");
+    let elsewhere = ada.from([192, 0, 2, 7]);
+    elsewhere.post("/api/v1/auth/change-password", &change(PASSWORD)).await.expect(200);
 }
 
 #[tokio::test]
