@@ -31,7 +31,7 @@ pub(crate) struct Paging {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `nextCursor` of the page before: the next page at the same cost at any
-    /// depth. Not together with `page`.
+    /// depth. With it, `page` says nothing.
     #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
     cursor: Option<String>,
 }
@@ -40,16 +40,15 @@ pub(crate) struct Paging {
 pub(crate) fn take(given: &mut BTreeMap<String, Given>) -> Result<PageRequest, Problem> {
     let limit = number(given, "limit")?.unwrap_or(20);
     let page = number(given, "page")?;
-    let position = match (page, given.remove("cursor")) {
-        (page, None) => Position::Number(page.unwrap_or(1)),
-        (None, Some(Given::One(text))) => {
-            Cursor::parse(&text).map(Position::After).ok_or_else(|| {
-                Problem::field("cursor", "invalid", "must be the nextCursor of a page of this list")
-            })?
-        }
-        _ => {
-            let text = "cannot be combined with page: use one of the two";
-            return Err(Problem::field("cursor", "conflicting", text));
+    let position = match given.remove("cursor") {
+        None => Position::Number(page.unwrap_or(1)),
+        Some(given) => {
+            let cursor = match given {
+                Given::One(text) => Cursor::parse(&text),
+                Given::Keyed(_) => None,
+            };
+            let wrong = "must be the nextCursor of a page of this list";
+            cursor.map(Position::After).ok_or_else(|| Problem::field("cursor", "invalid", wrong))?
         }
     };
     Ok(PageRequest::new(limit, position)?)

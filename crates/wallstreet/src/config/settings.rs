@@ -86,7 +86,11 @@ const HTTP: &[Setting] = &[
         "The address to listen on; 0.0.0.0 or :: for all of the machine's.",
     ),
     setting("PORT", Value("3000"), "The TCP port to listen on; 0 takes a free one."),
-    setting("MAX_CONNECTIONS", Value("1000"), "How many clients may be connected at once."),
+    setting(
+        "MAX_CONNECTIONS",
+        Value("1000"),
+        "How many clients may be connected at once; one address has a quarter of them.",
+    ),
     setting(
         "TRUSTED_PROXIES",
         Unset,
