@@ -214,7 +214,11 @@ impl Writer {
         let now = self.clock.now();
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let mut connection = Connection::lend(&self.pool).await?;
-        let tx = connection.begin().await?;
+        let Ok(begun) = timeout(STEP_PATIENCE, connection.begin()).await else {
+            connection.discard();
+            return Err(refused("the database went silent"));
+        };
+        let tx = begun?;
         let write = async {
             let posted = batch::post_in(&tx, orders, at, patience).await?;
             let xid: String = tx.get(store::XID, &[]).await?.try_get(0)?;
