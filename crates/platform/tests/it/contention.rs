@@ -5,7 +5,8 @@ use crate::money::{draft, transfer};
 use jiff::Timestamp;
 use ledger::Kind;
 use platform::{
-    Cursor, Error, Platform, Position, SystemClock, accounts, orders,
+    Cursor, Error, Platform, Position, SystemClock, accounts,
+    orders::{self, Draft},
     page::PageRequest,
     transactions::{self, TransactionFilter},
 };
@@ -67,6 +68,31 @@ async fn money_that_is_there_once_is_spent_once() {
         taken += usize::from(attempt.await.unwrap().is_ok());
     }
     assert_eq!(taken, 3);
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_is_held_on_one_server_is_not_held_on_another() {
+    let bank = bank().await;
+    let other =
+        Platform::connect(&bank.database.url, settings(), Arc::new(SystemClock)).await.unwrap();
+    let ada = bank.user("ada@example.com").await;
+    for round in 0..10 {
+        let account = bank.account(&ada).with("10").await;
+        let attempts: Vec<_> = (0..20)
+            .map(|n| {
+                let platform = if n % 2 == 0 { bank.platform.clone() } else { other.clone() };
+                let hold = draft(Kind::Withdrawal, &account, "3");
+                let (ada, hold) = (ada.clone(), Draft { complete: false, ..hold });
+                tokio::spawn(async move { orders::create(&platform, &ada, hold, None).await })
+            })
+            .collect();
+        let mut held = 0;
+        for attempt in attempts {
+            held += usize::from(attempt.await.unwrap().is_ok());
+        }
+        assert_eq!(held, 3, "in round {round}");
+    }
     assert_sound(&bank.client().await).await;
 }
 
