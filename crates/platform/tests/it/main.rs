@@ -12,4 +12,5 @@ mod outage;
 mod people;
 mod programs;
 mod schema;
+mod trail;
 mod vocabulary;
