@@ -28,11 +28,14 @@ impl Cursor {
         self.id
     }
 
-    /// Reads what [`fmt::Display`] wrote.
+    /// Reads what [`fmt::Display`] wrote. A time that nobody can have written is
+    /// the first or the last there is: such a cursor lies at an end of the list.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (micros, id) = bytes.split_first_chunk::<8>()?;
-        let at = Timestamp::from_microsecond(i64::from_be_bytes(*micros)).ok()?;
+        let micros = i64::from_be_bytes(*micros);
+        let beyond = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let at = Timestamp::from_microsecond(micros).unwrap_or(beyond);
         Some(Self { at, id: Uuid::from_slice(id).ok()? })
     }
 }
