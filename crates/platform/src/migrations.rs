@@ -55,6 +55,7 @@ pub const ALL: &[Migration] = migrations![
     6 "006_api_key_hints",
     7 "007_idempotency_keys",
     8 "008_events",
+    9 "009_posting",
 ];
 
 /// A step that was just taken, up or down.

@@ -1,6 +1,6 @@
 //! Everything that can happen in the bank, and what is told of it.
 //!
-//! Owns the writes of `audit_logs` and of the outbox `wallstreet.events`.
+//! Owns the writes of `audit_logs` and of the outbox `wallstreet.outbox`.
 //! Every mutation ends with one call here, inside its own transaction: so there
 //! is no change without its audit row and no event without its change.
 //! Knows nobody who listens.
@@ -10,13 +10,13 @@ mod vocabulary;
 use crate::{
     actor::{Actor, Origin},
     db::{Param, Tx, Utc, statements},
-    error::Result,
+    error::{Error, Result},
 };
 use jiff::Timestamp;
 use ledger::UserId;
 use serde_json::Value;
 use uuid::Uuid;
-pub use vocabulary::{AuditLine, Event, Fact, Movement};
+pub use vocabulary::{AuditLine, Fact, Movement, News, Party};
 
 /// Who did it, from where, when.
 #[derive(Clone, Debug)]
@@ -43,11 +43,11 @@ statements! {
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
                              $6::text[], $7::text[], $8::jsonb[], $9::timestamp[])";
     /// The outbox, in the order of the facts.
-    INSERT_EVENTS = "INSERT INTO wallstreet.events (event_type, user_id, resource_id, payload, created_at)
-        SELECT t.event_type, t.user_id, t.resource_id, t.payload, t.created_at
-          FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::jsonb[], $5::timestamptz[])
-               WITH ORDINALITY AS t (event_type, user_id, resource_id, payload, created_at, place)
-         ORDER BY t.place";
+    INSERT_NEWS = "INSERT INTO wallstreet.outbox (event_types, parties, created_at)
+        SELECT event_types, parties::json, created_at
+          FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+               WITH ORDINALITY AS t (event_types, parties, created_at, place)
+         ORDER BY place";
 }
 
 /// Records one fact in its change's transaction.
@@ -73,22 +73,21 @@ pub(crate) async fn record_all_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -
     let params: [Param<'_>; 9] =
         [&ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times];
     tx.execute(INSERT_AUDIT, &params).await?;
-    record_events_in(tx, facts).await
+    record_news_in(tx, facts).await
 }
 
-async fn record_events_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
-    let events: Vec<(Event, Utc)> = facts
-        .iter()
-        .flat_map(|(_, by, fact)| fact.events().into_iter().map(|event| (event, Utc(by.at))))
-        .collect();
-    if events.is_empty() {
+async fn record_news_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+    let news: Vec<(News, Utc)> =
+        facts.iter().filter_map(|(_, by, fact)| Some((fact.news()?, Utc(by.at)))).collect();
+    if news.is_empty() {
         return Ok(());
     }
-    let types: Vec<&str> = events.iter().map(|(event, _)| event.event_type).collect();
-    let users: Vec<Uuid> = events.iter().map(|(event, _)| event.user.0).collect();
-    let resources: Vec<Uuid> = events.iter().map(|(event, _)| event.resource).collect();
-    let payloads: Vec<&Value> = events.iter().map(|(event, _)| &event.payload).collect();
-    let times: Vec<Utc> = events.iter().map(|(_, at)| *at).collect();
-    tx.execute(INSERT_EVENTS, &[&types, &users, &resources, &payloads, &times]).await?;
+    let names: Vec<&str> = news.iter().map(|(news, _)| news.names).collect();
+    let parties = news
+        .iter()
+        .map(|(news, _)| serde_json::to_string(&news.parties).map_err(Error::internal))
+        .collect::<Result<Vec<String>>>()?;
+    let times: Vec<Utc> = news.iter().map(|(_, at)| *at).collect();
+    tx.execute(INSERT_NEWS, &[&names, &parties, &times]).await?;
     Ok(())
 }

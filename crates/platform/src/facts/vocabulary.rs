@@ -3,6 +3,7 @@
 
 use crate::actor::Role;
 use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,8 +38,8 @@ impl Movement {
         })
     }
 
-    fn event(&self, event_type: &'static str) -> Event {
-        Event { event_type, user: self.owner, resource: self.id.0, payload: self.payload() }
+    fn party(&self) -> Party {
+        Party { user_id: self.owner, resource_id: self.id.0, payload: self.payload() }
     }
 
     fn details(&self) -> Value {
@@ -49,10 +50,10 @@ impl Movement {
     }
 }
 
-/// What can happen. Closed: an arm says its audit line, and its events if the
+/// What can happen. Closed: an arm says its audit line, and its news if the
 /// world may know.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "an arm is its own sentence; audit() and events() spell it out")]
+#[expect(missing_docs, reason = "an arm is its own sentence; audit() and news() spell it out")]
 pub enum Fact {
     UserRegistered {
         user: UserId,
@@ -158,15 +159,23 @@ pub struct AuditLine {
     pub details: Value,
 }
 
-/// A row of the outbox.
+/// A row of the outbox: each party hears of each name.
 #[derive(Debug)]
-pub struct Event {
-    /// `transaction.completed` and so on.
-    pub event_type: &'static str,
-    /// Whose event it is.
-    pub user: UserId,
+pub struct News {
+    /// `transaction.completed` and so on; of several, in order, with a space between.
+    pub names: &'static str,
+    /// Everybody it is news to.
+    pub parties: Vec<Party>,
+}
+
+/// Somebody who may know.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Party {
+    /// Whose news it is.
+    pub user_id: UserId,
     /// Of which thing.
-    pub resource: Uuid,
+    pub resource_id: Uuid,
     /// What a subscriber reads.
     pub payload: Value,
 }
@@ -262,36 +271,36 @@ impl Fact {
     }
 
     /// What the world may know of it. A transfer is news to both sides.
-    pub fn events(&self) -> Vec<Event> {
-        match self {
+    pub fn news(&self) -> Option<News> {
+        let news = match self {
             Self::ProfileUpdated { user, fields } => {
-                vec![event("user.updated", *user, user.0, json!({ "id": user, "fields": fields }))]
+                own("user.updated", *user, user.0, json!({ "id": user, "fields": fields }))
             }
             Self::UserChanged { user, role, status } => {
                 let payload = json!({ "id": user, "role": role, "status": status });
-                vec![event("user.updated", *user, user.0, payload)]
+                own("user.updated", *user, user.0, payload)
             }
             Self::AccountCreated { account, owner, number, account_type, currency } => {
                 let payload = json!({
                     "id": account, "userId": owner, "accountNumber": number,
                     "accountType": account_type, "currency": currency,
                 });
-                vec![event("account.created", *owner, account.0, payload)]
+                own("account.created", *owner, account.0, payload)
             }
             Self::AccountUpdated { account, owner, status } => {
                 let payload = json!({ "id": account, "userId": owner, "status": status });
-                vec![event("account.updated", *owner, account.0, payload)]
+                own("account.updated", *owner, account.0, payload)
             }
             Self::AccountClosed { account, owner } => {
                 let payload = json!({ "id": account, "userId": owner });
-                vec![event("account.closed", *owner, account.0, payload)]
+                own("account.closed", *owner, account.0, payload)
             }
             Self::TransactionCreated { movement, paired } => {
-                let mut events = both("transaction.created", movement, paired.as_ref());
-                if movement.status == Status::Completed {
-                    events.extend(both("transaction.completed", movement, paired.as_ref()));
-                }
-                events
+                let names = match movement.status {
+                    Status::Completed => "transaction.created transaction.completed",
+                    _ => "transaction.created",
+                };
+                both(names, movement, paired.as_ref())
             }
             Self::TransactionCompleted { movement, paired } => {
                 both("transaction.completed", movement, paired.as_ref())
@@ -299,15 +308,17 @@ impl Fact {
             Self::TransactionFailed { movement, paired, .. } => {
                 both("transaction.failed", movement, paired.as_ref())
             }
-            _ => Vec::new(),
-        }
+            _ => return None,
+        };
+        Some(news)
     }
 }
 
-fn event(event_type: &'static str, user: UserId, resource: Uuid, payload: Value) -> Event {
-    Event { event_type, user, resource, payload }
+fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {
+    News { names, parties: vec![Party { user_id, resource_id, payload }] }
 }
 
-fn both(event_type: &'static str, movement: &Movement, paired: Option<&Movement>) -> Vec<Event> {
-    [Some(movement), paired].into_iter().flatten().map(|leg| leg.event(event_type)).collect()
+fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {
+    let parties = [Some(movement), paired].into_iter().flatten().map(Movement::party).collect();
+    News { names, parties }
 }

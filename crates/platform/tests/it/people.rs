@@ -233,7 +233,7 @@ async fn a_user_leaves_with_empty_accounts_only_and_is_then_gone_but_not_forgott
     let client = bank.client().await;
     assert_eq!(count(&client, "accounts WHERE status = 'closed'").await, 1);
     assert_eq!(count(&client, "audit_logs WHERE action = 'ACCOUNT_CLOSED'").await, 1);
-    assert_eq!(count(&client, "wallstreet.events WHERE event_type = 'account.closed'").await, 1);
+    assert_eq!(count(&client, "wallstreet.outbox WHERE event_types = 'account.closed'").await, 1);
     assert_eq!(count(&client, "transactions").await, 2);
     let taken =
         login::register(&bank.platform, &Origin::default(), registration("ada@example.com")).await;

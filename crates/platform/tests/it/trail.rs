@@ -18,6 +18,11 @@ use std::collections::BTreeSet;
 use testkit::{Bank, PASSWORD, bank};
 use tokio_postgres::Client;
 
+/// Everything that anybody hears of, one row a name and a party.
+const NEWS: &str = "(SELECT o.id, name, place, seat FROM wallstreet.outbox o,
+    regexp_split_to_table(o.event_types, ' ') WITH ORDINALITY AS names (name, place),
+    json_array_elements(o.parties) WITH ORDINALITY AS parties (party, seat)) news";
+
 /// Watches the trail and the outbox.
 struct Watch {
     client: Client,
@@ -29,7 +34,7 @@ impl Watch {
     async fn new(bank: &Bank) -> Self {
         let mut watch = Self { client: bank.client().await, seen: 0, told: 0 };
         watch.seen = watch.count("audit_logs").await;
-        watch.told = watch.count("wallstreet.events").await;
+        watch.told = watch.count(NEWS).await;
         watch
     }
 
@@ -47,11 +52,12 @@ impl Watch {
         assert_eq!(row.get::<_, &str>(0), action);
         let from = (row.get::<_, Option<&str>>(1), row.get::<_, Option<&str>>(2));
         assert_eq!(from, (Some("192.0.2.7"), Some("a test")), "{action}");
-        let added = self.count("wallstreet.events").await - self.told;
-        let rows = "SELECT event_type FROM wallstreet.events ORDER BY id DESC LIMIT $1";
+        let added = self.count(NEWS).await - self.told;
+        let rows =
+            format!("SELECT name FROM {NEWS} ORDER BY id DESC, place DESC, seat DESC LIMIT $1");
         let mut told: Vec<String> = self
             .client
-            .query(rows, &[&added])
+            .query(&rows, &[&added])
             .await
             .unwrap()
             .iter()
@@ -66,7 +72,7 @@ impl Watch {
     /// Fails if anything has been added.
     async fn saw_nothing(&self) {
         assert_eq!(self.count("audit_logs").await, self.seen);
-        assert_eq!(self.count("wallstreet.events").await, self.told);
+        assert_eq!(self.count(NEWS).await, self.told);
     }
 }
 

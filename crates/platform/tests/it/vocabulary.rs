@@ -76,8 +76,10 @@ fn everything_that_can_happen_is_on_this_page() {
     let page = every_fact().iter().fold(String::new(), |mut page, fact| {
         let line = fact.audit();
         writeln!(page, "{} {} {}", line.action, line.resource_type, line.details).unwrap();
-        for event in fact.events() {
-            writeln!(page, "    {} {}", event.event_type, event.payload).unwrap();
+        if let Some(news) = fact.news() {
+            for party in &news.parties {
+                writeln!(page, "    {}: {}", news.names, party.payload).unwrap();
+            }
         }
         page
     });
