@@ -59,6 +59,9 @@ pub enum Error {
         /// For the log.
         cause: String,
     },
+    /// Another order of the same atomic batch was refused.
+    #[error("Not done, because another order of the same atomic batch was refused")]
+    Undone,
     /// A fault of ours. The text is for the log only.
     #[error("internal error: {0}")]
     Internal(Box<dyn StdError + Send + Sync>),
@@ -75,6 +78,18 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// The same bad news for another one who waited for it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { what, retry_after, cause } => {
+                Self::Unavailable { what, retry_after: *retry_after, cause: cause.clone() }
+            }
+            Self::OutcomeUnknown { cause } => Self::OutcomeUnknown { cause: cause.clone() },
+            Self::Undone => Self::Undone,
+            other => Self::internal(other.to_string()),
+        }
+    }
+
     /// The stable code clients switch on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -87,6 +102,7 @@ impl Error {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Unavailable { .. } => "unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Undone => "batch_undone",
             Self::Internal(_) => "internal_error",
         }
     }

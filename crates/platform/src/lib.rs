@@ -15,6 +15,7 @@ pub mod secret;
 pub mod settings;
 mod tls;
 mod db;
+mod lookup;
 pub mod postgres;
 pub mod migrations;
 pub mod page;

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     idempotency::{IdempotencyKey, Outcome},
     posting::{Order, Words},
-    transactions::{Description, Metadata, Transaction},
+    transactions::{self, Description, Metadata, Transaction},
 };
 use ledger::{
     AccountId, AccountNumber, Action, Amount, Currency, Kind, NewTransaction, TransactionId,
@@ -84,7 +84,8 @@ pub async fn create(
         complete: draft.complete,
     });
     let words = Words { description: draft.description, metadata: draft.metadata };
-    post(platform, actor, action, words, key).await
+    let touches = [Some(draft.account), target].into_iter().flatten().collect();
+    post(platform, actor, action, touches, words, key).await
 }
 
 /// Completes a pending transaction: the money moves.
@@ -98,7 +99,7 @@ pub async fn process(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     require_processing(actor)?;
-    post(platform, actor, Action::Complete(transaction), Words::default(), key).await
+    post_named(platform, actor, transaction, Action::Complete(transaction), key).await
 }
 
 /// Ends a pending transaction: held money becomes available again.
@@ -112,7 +113,7 @@ pub async fn cancel(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    post(platform, actor, Action::Cancel(transaction), Words::default(), key).await
+    post_named(platform, actor, transaction, Action::Cancel(transaction), key).await
 }
 
 /// A key that only processes need not be allowed to write.
@@ -122,15 +123,28 @@ fn require_processing(actor: &Actor) -> Result<()> {
         .or_else(|_| actor.require(Permission::WriteTransactions))
 }
 
+/// Posts what is asked of a transaction that is there.
+async fn post_named(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    action: Action,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    let touches = transactions::accounts_of(platform, transaction).await?;
+    post(platform, actor, action, touches, Words::default(), key).await
+}
+
 async fn post(
     platform: &Platform,
     actor: &Actor,
     action: Action,
+    touches: Vec<AccountId>,
     words: Words,
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     let authority = actor.authority(platform.settings().users_settle);
     let audit_id = platform.new_id();
-    let order = Order { actor: actor.clone(), authority, action, words, key, audit_id };
+    let order = Order { actor: actor.clone(), authority, action, touches, words, key, audit_id };
     platform.queue().post(order).await
 }

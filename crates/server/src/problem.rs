@@ -172,7 +172,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) => of(StatusCode::NOT_FOUND),
             Error::Conflict(Conflict::InFlight) => of(StatusCode::CONFLICT).retry_after(SOON),
             Error::Conflict(_) => of(StatusCode::CONFLICT),
-            Error::KeyReused => of(StatusCode::UNPROCESSABLE_ENTITY),
+            Error::KeyReused | Error::Undone => of(StatusCode::UNPROCESSABLE_ENTITY),
             Error::Refused { original, .. } => {
                 let mut problem = of(StatusCode::UNPROCESSABLE_ENTITY);
                 problem.more.original = original;

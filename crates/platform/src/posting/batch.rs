@@ -1,15 +1,18 @@
 //! One batch in one database transaction: seen before? lock, decide, write, tell.
 //!
-//! Nothing is written before every order is decided. A refusal is an answer,
-//! not a failure: it never hurts its neighbours, and its key remembers it.
+//! Reading is one round trip, writing with COMMIT another; in between nothing is
+//! asked. Nothing is written before every order is decided. A refusal is an
+//! answer, not a failure: it never hurts its neighbours, unless their job is
+//! atomic, and its key remembers it.
 
 use super::{
-    Answer, Order, again, lost,
-    rows::{self, Ended, Updates},
+    Answer, Order, lost,
+    rows::{self, Ended, KeyRow},
     store,
+    waiting::Job,
 };
 use crate::{
-    db::{BUSY, Numeric, Tx, word},
+    db::{BUSY, Flight, Numeric, time, word},
     error::{Error, Original, Result},
     facts::{self, By, Fact, Movement},
     idempotency::{Earlier, IdempotencyKey, Outcome},
@@ -30,6 +33,9 @@ use uuid::Uuid;
 /// The reason a cancelled transaction failed for.
 const CANCELLED: &str = "cancelled";
 
+/// Every statement of a batch, so that a connection knows them beforehand.
+pub(super) const STATEMENTS: &[&[(&str, &str)]] = &[store::ALL, facts::STATEMENTS];
+
 /// What to do about an account that somebody else holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -39,111 +45,82 @@ pub(super) enum Patience {
     LeaveOut,
 }
 
-/// What a batch came to.
+/// What a batch comes to, once it is committed.
 pub(super) struct Posted {
-    /// One answer an order, in order.
-    pub(super) answers: Vec<Answer>,
+    /// One answer an order, job by job.
+    pub(super) answers: Vec<Vec<Answer>>,
+    /// The name of the database transaction.
+    pub(super) xid: String,
     /// An audit row that is there exactly if the batch is; absent if it moved nothing.
     pub(super) witness: Option<Uuid>,
 }
 
-/// Posts the orders in the caller's transaction.
-pub(super) async fn post_in(
-    tx: &Tx<'_>,
-    orders: &[Order],
+/// Opens the transaction, locks everything the orders can touch, and reads it.
+pub(super) async fn read<'o>(
+    flight: &Flight,
+    jobs: &'o [Job],
     at: Timestamp,
     patience: Patience,
-) -> Result<Posted> {
-    let mut batch = Batch::new(at, patience);
-    let earlier = find_keys_in(tx, orders).await?;
-    let mut answers: Vec<Option<Answer>> = orders
-        .iter()
-        .map(|order| {
-            let key = order.key.as_ref()?;
-            let earlier = earlier.get(&(order.actor.user_id, key.key.as_str()))?;
-            Some(earlier.clone().replay(key))
-        })
-        .collect();
-    let fresh: Vec<usize> = (0..orders.len()).filter(|place| answers[*place].is_none()).collect();
-    batch.lock_in(tx, fresh.iter().map(|place| &orders[*place])).await?;
-
-    let mut first_use: HashMap<(UserId, &str), usize> = HashMap::new();
-    let mut repeats = Vec::new();
-    for place in fresh {
-        let order = &orders[place];
-        let name = order.key.as_ref().map(|key| (order.actor.user_id, key.key.as_str()));
-        if let Some(first) = name.and_then(|name| first_use.get(&name).copied()) {
-            repeats.push((place, first));
-            continue;
-        }
-        first_use.extend(name.map(|name| (name, place)));
-        answers[place] = Some(batch.decide(order)?);
-    }
-    let updated = batch.write_in(tx).await?;
-    let mut answers: Vec<Answer> = answers
-        .into_iter()
-        .map(|answer| with_update(answer.unwrap_or_else(|| Err(lost())), &updated))
-        .collect();
-    rows::insert_keys_in(tx, orders, &answers, &repeats, at).await?;
-    for (place, first) in repeats {
-        answers[place] = repeat(&orders[place], &orders[first], &answers[first], at);
-    }
-    Ok(Posted { answers, witness: batch.facts.first().map(|(id, ..)| *id) })
-}
-
-/// The answer to an order whose key was first used by a neighbour.
-fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answer {
-    if order.key != first.key {
-        return Err(Error::KeyReused);
-    }
-    match answer {
-        Ok(outcome) => Ok(Outcome { value: outcome.value.clone(), at, replayed: true }),
-        Err(Error::Refused { refusal, .. }) => {
-            let request_id = first.actor.origin.request_id.clone();
-            let original = Some(Original { at, request_id });
-            Err(Error::Refused { refusal: refusal.clone(), original })
-        }
-        Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
-        Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),
-        Err(other) => Err(again(other)),
-    }
-}
-
-async fn find_keys_in<'o>(
-    tx: &Tx<'_>,
-    orders: &'o [Order],
-) -> Result<HashMap<(UserId, &'o str), Earlier>> {
+) -> Result<Batch<'o>> {
+    let orders: Vec<&Order> = jobs.iter().flat_map(|job| &job.orders).collect();
     let asked: Vec<(UserId, &IdempotencyKey)> = orders
         .iter()
         .filter_map(|order| Some((order.actor.user_id, order.key.as_ref()?)))
         .collect();
-    if asked.is_empty() {
-        return Ok(HashMap::new());
+    let named: Vec<Uuid> = orders.iter().filter_map(|order| named(&order.action)).collect();
+    let session = flight.session()?;
+    let (begun, locked, keys, found, name) = tokio::join!(
+        biased;
+        flight.say("BEGIN"),
+        rows::lock_accounts(session, &orders, patience),
+        rows::find_keys(session, &asked),
+        rows::find_transactions(session, &named),
+        session.get(store::NAME, &[]),
+    );
+    begun?;
+    let mut batch = Batch::new(jobs, at, patience);
+    for row in locked? {
+        batch.draft.book.add_account(read_account(&row)?);
     }
-    let users: Vec<Uuid> = asked.iter().map(|(user, _)| user.0).collect();
-    let keys: Vec<&str> = asked.iter().map(|(_, key)| key.key.as_str()).collect();
-    let mut known = HashMap::new();
-    for row in tx.query(store::FIND_KEYS, &[&users, &keys]).await? {
+    for row in found? {
+        let transaction = transactions::store::read(&row)?;
+        batch.draft.book.add_leg(leg_of(&transaction));
+        batch.draft.rows.insert(transaction.id, transaction);
+    }
+    for row in keys? {
         let earlier = Earlier::read(&row)?;
         let name = asked.iter().find(|(user, key)| *user == earlier.user && key.key == earlier.key);
-        known.extend(name.map(|(user, key)| ((*user, key.key.as_str()), earlier)));
+        batch.earlier.extend(name.map(|(user, key)| ((*user, key.key.as_str()), earlier)));
     }
-    Ok(known)
+    let name = name?;
+    batch.xid = name.try_get("xid")?;
+    batch.started = time(&name, "started")?;
+    Ok(batch)
 }
 
-fn with_update(answer: Answer, updated: &Updates) -> Answer {
-    answer.map(|mut outcome| {
-        if let (false, Some(at)) = (outcome.replayed, updated.get(&outcome.value.id)) {
-            outcome.value.updated_at = *at;
-        }
-        outcome
-    })
+fn named(action: &Action) -> Option<Uuid> {
+    match action {
+        Action::Create(_) => None,
+        Action::Complete(id) | Action::Cancel(id) => Some(id.0),
+    }
 }
 
-/// What a batch knows and what it will write.
-struct Batch<'o> {
-    at: Timestamp,
+/// Orders with all that they need to be decided.
+pub(super) struct Batch<'o> {
+    jobs: &'o [Job],
     patience: Patience,
+    at: Timestamp,
+    /// When the database transaction began, by the database's clock: what its
+    /// triggers write into `updated_at`.
+    started: Timestamp,
+    xid: String,
+    earlier: HashMap<(UserId, &'o str), Earlier>,
+    draft: Draft<'o>,
+}
+
+/// What the decisions so far come to.
+#[derive(Clone, Default)]
+struct Draft<'o> {
     book: Book,
     rows: HashMap<TransactionId, Transaction>,
     touched: HashSet<AccountId>,
@@ -153,57 +130,78 @@ struct Batch<'o> {
     facts: Vec<(Uuid, By<'o>, Fact)>,
 }
 
+/// A batch that is decided and waits to be written.
+pub(super) struct Decided<'o> {
+    at: Timestamp,
+    draft: Draft<'o>,
+    keys: Vec<KeyRow<'o>>,
+}
+
 impl<'o> Batch<'o> {
-    fn new(at: Timestamp, patience: Patience) -> Self {
+    fn new(jobs: &'o [Job], at: Timestamp, patience: Patience) -> Self {
         Self {
-            at,
+            jobs,
             patience,
-            book: Book::default(),
-            rows: HashMap::new(),
-            touched: HashSet::new(),
-            new: Vec::new(),
-            ended: Vec::new(),
-            entries: Vec::new(),
-            facts: Vec::new(),
+            at,
+            started: at,
+            xid: String::new(),
+            earlier: HashMap::new(),
+            draft: Draft::default(),
         }
     }
 
-    /// Locks and reads everything the orders can touch.
-    async fn lock_in(&mut self, tx: &Tx<'_>, orders: impl Iterator<Item = &Order>) -> Result<()> {
-        let (mut accounts, mut named): (Vec<Uuid>, Vec<Uuid>) = (Vec::new(), Vec::new());
-        for order in orders {
-            match &order.action {
-                Action::Create(new) => {
-                    accounts.push(new.account.0);
-                    accounts.extend(new.target.map(|target| target.0));
+    /// Decides every order, in order. The error is a fault of ours; what the bank
+    /// refuses is an answer.
+    pub(super) fn decide(mut self) -> Result<(Posted, Decided<'o>)> {
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut first_use: HashMap<(UserId, &str), (usize, &Order)> = HashMap::new();
+        for job in self.jobs {
+            let start = answers.len();
+            let before = job.atomic.then(|| self.draft.clone());
+            for order in &job.orders {
+                let name = order.key.as_ref().map(|key| (order.actor.user_id, key.key.as_str()));
+                let earlier = name.and_then(|name| self.earlier.get(&name)).zip(order.key.as_ref());
+                let first = name.and_then(|name| first_use.get(&name));
+                let answer = match (earlier, first) {
+                    (Some((earlier, key)), _) => earlier.clone().replay(key),
+                    (None, Some((place, first))) => repeat(order, first, &answers[*place], self.at),
+                    (None, None) => {
+                        first_use.extend(name.map(|name| (name, (answers.len(), order))));
+                        self.decide_one(order)?
+                    }
+                };
+                answers.push(answer);
+            }
+            if let Some(before) = before.filter(|_| answers[start..].iter().any(Result::is_err)) {
+                self.draft = before;
+                let fresh = |answer: &&mut Answer| answer.as_ref().is_ok_and(|one| !one.replayed);
+                for answer in answers[start..].iter_mut().filter(fresh) {
+                    *answer = Err(Error::Undone);
                 }
-                Action::Complete(id) | Action::Cancel(id) => named.push(id.0),
             }
         }
-        let lock = match self.patience {
-            Patience::Wait => store::LOCK_ACCOUNTS,
-            Patience::LeaveOut => store::LOCK_FREE_ACCOUNTS,
+        let orders = self.jobs.iter().flat_map(|job| &job.orders);
+        let keys = rows::keys(orders.zip(&answers))?;
+        let mut answers = answers.into_iter();
+        let posted = Posted {
+            xid: self.xid,
+            witness: self.draft.facts.first().map(|(id, ..)| *id),
+            answers: self
+                .jobs
+                .iter()
+                .map(|job| answers.by_ref().take(job.orders.len()).collect())
+                .collect(),
         };
-        for row in tx.query(lock, &[&accounts, &named]).await? {
-            self.book.add_account(read_account(&row)?);
-        }
-        if !named.is_empty() {
-            for row in tx.query(store::FIND_TRANSACTIONS, &[&named]).await? {
-                let transaction = transactions::store::read(&row)?;
-                self.book.add_leg(leg_of(&transaction));
-                self.rows.insert(transaction.id, transaction);
-            }
-        }
-        Ok(())
+        Ok((posted, Decided { at: self.at, draft: self.draft, keys }))
     }
 
     /// Decides one order and notes what it writes. The outer error is a fault
     /// of ours; the inner one is the bank's answer.
-    fn decide(&mut self, order: &'o Order) -> Result<Answer> {
+    fn decide_one(&mut self, order: &'o Order) -> Result<Answer> {
         if let Some(refused) = self.refuse_unread(&order.action) {
             return Ok(Err(refused));
         }
-        let decision = match decide(&mut self.book, order.authority, &order.action) {
+        let decision = match decide(&mut self.draft.book, order.authority, &order.action) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal.into())),
         };
@@ -215,8 +213,8 @@ impl<'o> Batch<'o> {
             Action::Create(new) => new.id,
             Action::Complete(id) | Action::Cancel(id) => *id,
         };
-        self.touched.extend(decision.legs.iter().map(|leg| leg.account));
-        self.entries.extend(decision.entry);
+        self.draft.touched.extend(decision.legs.iter().map(|leg| leg.account));
+        self.draft.entries.extend(decision.entry);
         self.note(order, &transactions, decision.created)?;
         let value = transactions.into_iter().find(|transaction| transaction.id == named);
         let value = value.ok_or_else(lost)?;
@@ -229,14 +227,14 @@ impl<'o> Batch<'o> {
         let accounts = match action {
             Action::Create(new) => vec![Some(new.account), new.target],
             Action::Complete(id) | Action::Cancel(id) => {
-                let row = self.rows.get(id)?;
+                let row = self.draft.rows.get(id)?;
                 if row.direction.is_none() {
                     return Some(Refusal::TransactionForeign.into());
                 }
                 vec![Some(row.account_id), row.counterparty_account_id]
             }
         };
-        let held = |account: &AccountId| self.book.account(*account).is_none();
+        let held = |account: &AccountId| self.draft.book.account(*account).is_none();
         let left_out = self.patience == Patience::LeaveOut && accounts.iter().flatten().any(held);
         left_out.then(|| Error::Unavailable {
             what: BUSY,
@@ -255,7 +253,7 @@ impl<'o> Batch<'o> {
                 Ok(new_transaction(order, leg, &reference, self.at))
             })
             .collect::<Result<Vec<_>>>()?;
-        self.new.extend(transactions.iter().cloned());
+        self.draft.new.extend(transactions.iter().cloned());
         Ok(transactions)
     }
 
@@ -263,9 +261,10 @@ impl<'o> Batch<'o> {
         let mut transactions = Vec::with_capacity(decision.legs.len());
         for leg in &decision.legs {
             let reason = (leg.status == Status::Failed).then_some(CANCELLED);
-            self.ended.push((leg.id, leg.status, reason));
-            let row = self.rows.get_mut(&leg.id).ok_or_else(lost)?;
+            self.draft.ended.push((leg.id, leg.status, reason));
+            let row = self.draft.rows.get_mut(&leg.id).ok_or_else(lost)?;
             row.status = leg.status;
+            row.updated_at = self.started;
             row.failure_reason = reason.map(str::to_owned);
             row.completed_at = (leg.status == Status::Completed).then_some(self.at);
             transactions.push(row.clone());
@@ -285,12 +284,12 @@ impl<'o> Batch<'o> {
             }
             (false, _) => Fact::TransactionCompleted { movement, paired },
         };
-        self.facts.push((order.audit_id, By::actor(&order.actor, self.at), fact));
+        self.draft.facts.push((order.audit_id, By::actor(&order.actor, self.at), fact));
         Ok(())
     }
 
     fn movement(&self, transaction: &Transaction) -> Result<Movement> {
-        let account = self.book.account(transaction.account_id).ok_or_else(lost)?;
+        let account = self.draft.book.account(transaction.account_id).ok_or_else(lost)?;
         Ok(Movement {
             id: transaction.id,
             account: account.id,
@@ -302,18 +301,50 @@ impl<'o> Batch<'o> {
             reference: transaction.reference_number.clone(),
         })
     }
+}
 
-    /// Writes all of it: one statement a table.
-    async fn write_in(&self, tx: &Tx<'_>) -> Result<Updates> {
-        rows::insert_transactions_in(tx, &self.new, self.at).await?;
-        let updated = rows::end_transactions_in(tx, &self.ended, self.at).await?;
-        let touched = self.book.accounts().filter(|account| self.touched.contains(&account.id));
-        rows::update_accounts_in(tx, &touched.collect::<Vec<_>>()).await?;
-        rows::insert_entries_in(tx, &self.entries, self.at).await?;
-        if !self.facts.is_empty() {
-            facts::record_all_in(tx, &self.facts).await?;
+impl Decided<'_> {
+    /// Writes all of it, one statement a table, and commits: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`] when COMMIT got no answer; with any other error
+    /// nothing has happened.
+    pub(super) async fn write(&self, flight: &Flight) -> Result<()> {
+        let Self { at, draft, keys } = self;
+        let session = flight.session()?;
+        let left = draft.book.accounts().filter(|account| draft.touched.contains(&account.id));
+        let left: Vec<&Account> = left.collect();
+        let (created, ended, updated, entered, told, kept, committed) = tokio::join!(
+            biased;
+            rows::insert_transactions(session, &draft.new, *at),
+            rows::end_transactions(session, &draft.ended, *at),
+            rows::update_accounts(session, &left),
+            rows::insert_entries(session, &draft.entries, *at),
+            facts::record_all_in(session, &draft.facts),
+            rows::insert_keys(session, keys, *at),
+            flight.say("COMMIT"),
+        );
+        committed.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
+        // COMMIT of what had failed was a ROLLBACK.
+        [created, ended, updated, entered, told, kept].into_iter().collect()
+    }
+}
+
+/// The answer to an order whose key was first used by a neighbour.
+fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answer {
+    if order.key != first.key {
+        return Err(Error::KeyReused);
+    }
+    match answer {
+        Ok(outcome) => Ok(Outcome { value: outcome.value.clone(), at, replayed: true }),
+        Err(Error::Refused { refusal, .. }) => {
+            let request_id = first.actor.origin.request_id.clone();
+            let original = Some(Original { at, request_id });
+            Err(Error::Refused { refusal: refusal.clone(), original })
         }
-        Ok(updated)
+        Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
+        Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),
+        Err(other) => Err(other.again()),
     }
 }
 

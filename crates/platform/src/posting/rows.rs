@@ -1,26 +1,69 @@
-//! What a batch has decided, as arrays: one statement a table.
+//! What a batch reads and what it has decided, as arrays: one statement a table.
 
-use super::{Answer, Order, store};
+use super::{Answer, Order, batch::Patience, store};
 use crate::{
-    db::{Numeric, Param, Tx, Utc, time},
+    db::{Connection, Numeric, Param, Utc},
     error::{Error, Result},
-    idempotency::Recorded,
+    idempotency::{IdempotencyKey, Recorded},
     transactions::Transaction,
 };
 use jiff::Timestamp;
-use ledger::{Account, Direction, Entry, Status, TransactionId};
-use std::collections::HashMap;
+use ledger::{Account, Direction, Entry, Status, TransactionId, UserId};
+use std::collections::BTreeSet;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// A pending transaction that ended: how, and why if it failed.
 pub(super) type Ended = (TransactionId, Status, Option<&'static str>);
 
-/// The moment the database gave to a row this batch changed.
-pub(super) type Updates = HashMap<TransactionId, Timestamp>;
+/// A key and what it stands for from now on.
+pub(super) struct KeyRow<'o> {
+    user: Uuid,
+    key: &'o str,
+    fingerprint: &'o [u8],
+    outcome: String,
+    request_id: &'o str,
+}
+
+/// Locks every account that the orders can touch, and reads it.
+pub(super) async fn lock_accounts(
+    session: &Connection,
+    orders: &[&Order],
+    patience: Patience,
+) -> Result<Vec<Row>> {
+    let touched: BTreeSet<Uuid> =
+        orders.iter().flat_map(|order| &order.touches).map(|account| account.0).collect();
+    let lock = match patience {
+        Patience::Wait => store::LOCK_ACCOUNTS,
+        Patience::LeaveOut => store::LOCK_FREE_ACCOUNTS,
+    };
+    session.query(lock, &[&touched.into_iter().collect::<Vec<_>>()]).await
+}
+
+/// What the keys of the orders already stand for.
+pub(super) async fn find_keys(
+    session: &Connection,
+    asked: &[(UserId, &IdempotencyKey)],
+) -> Result<Vec<Row>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users: Vec<Uuid> = asked.iter().map(|(user, _)| user.0).collect();
+    let keys: Vec<&str> = asked.iter().map(|(_, key)| key.key.as_str()).collect();
+    session.query(store::FIND_KEYS, &[&users, &keys]).await
+}
+
+/// The transactions that the orders name, with their other halves.
+pub(super) async fn find_transactions(session: &Connection, named: &[Uuid]) -> Result<Vec<Row>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    session.query(store::FIND_TRANSACTIONS, &[&named]).await
+}
 
 /// Writes new transactions.
-pub(super) async fn insert_transactions_in(
-    tx: &Tx<'_>,
+pub(super) async fn insert_transactions(
+    session: &Connection,
     new: &[Transaction],
     at: Timestamp,
 ) -> Result<()> {
@@ -56,12 +99,12 @@ pub(super) async fn insert_transactions_in(
         &pairs,
         &Utc(at),
     ];
-    tx.execute(store::INSERT_TRANSACTIONS, &params).await?;
+    session.execute(store::INSERT_TRANSACTIONS, &params).await?;
     Ok(())
 }
 
 /// Writes the balances as the batch leaves them.
-pub(super) async fn update_accounts_in(tx: &Tx<'_>, left: &[&Account]) -> Result<()> {
+pub(super) async fn update_accounts(session: &Connection, left: &[&Account]) -> Result<()> {
     if left.is_empty() {
         return Ok(());
     }
@@ -69,12 +112,16 @@ pub(super) async fn update_accounts_in(tx: &Tx<'_>, left: &[&Account]) -> Result
     let balances: Vec<Numeric> = left.iter().map(|account| Numeric(account.balance)).collect();
     let available: Vec<Numeric> = left.iter().map(|account| Numeric(account.available)).collect();
     let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-    tx.execute(store::UPDATE_ACCOUNTS, &[&ids, &balances, &available, &counts]).await?;
+    session.execute(store::UPDATE_ACCOUNTS, &[&ids, &balances, &available, &counts]).await?;
     Ok(())
 }
 
 /// Writes the movements, in the order in which they were decided.
-pub(super) async fn insert_entries_in(tx: &Tx<'_>, entries: &[Entry], at: Timestamp) -> Result<()> {
+pub(super) async fn insert_entries(
+    session: &Connection,
+    entries: &[Entry],
+    at: Timestamp,
+) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -97,60 +144,66 @@ pub(super) async fn insert_entries_in(tx: &Tx<'_>, entries: &[Entry], at: Timest
         &target_balances,
         &Utc(at),
     ];
-    tx.execute(store::INSERT_ENTRIES, &params).await?;
+    session.execute(store::INSERT_ENTRIES, &params).await?;
     Ok(())
 }
 
-/// Ends pending transactions; says when the database noted it.
-pub(super) async fn end_transactions_in(
-    tx: &Tx<'_>,
+/// Ends pending transactions.
+pub(super) async fn end_transactions(
+    session: &Connection,
     ended: &[Ended],
     at: Timestamp,
-) -> Result<Updates> {
+) -> Result<()> {
     if ended.is_empty() {
-        return Ok(Updates::new());
+        return Ok(());
     }
     let ids: Vec<Uuid> = ended.iter().map(|(id, ..)| id.0).collect();
     let states: Vec<&str> = ended.iter().map(|(_, state, _)| state.as_str()).collect();
     let reasons: Vec<Option<&str>> = ended.iter().map(|(.., reason)| *reason).collect();
-    let rows = tx.query(store::END_TRANSACTIONS, &[&ids, &states, &reasons, &Utc(at)]).await?;
-    rows.iter()
-        .map(|row| Ok((TransactionId(row.try_get("id")?), time(row, "updated_at")?)))
-        .collect()
+    session.execute(store::END_TRANSACTIONS, &[&ids, &states, &reasons, &Utc(at)]).await?;
+    Ok(())
 }
 
-/// Remembers what was decided under a key; what was not found or not allowed is
-/// no outcome, and leaves the key free.
-pub(super) async fn insert_keys_in(
-    tx: &Tx<'_>,
-    orders: &[Order],
-    answers: &[Answer],
-    repeats: &[(usize, usize)],
-    at: Timestamp,
-) -> Result<()> {
-    let (mut users, mut keys, mut prints) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut outcomes, mut requests) = (Vec::new(), Vec::new());
-    for (place, (order, answer)) in orders.iter().zip(answers).enumerate() {
+/// What is remembered under the keys of the orders. What was not found or not
+/// allowed is no outcome, and leaves the key free.
+pub(super) fn keys<'o, 'a>(
+    answered: impl Iterator<Item = (&'o Order, &'a Answer)>,
+) -> Result<Vec<KeyRow<'o>>> {
+    let mut rows = Vec::new();
+    for (order, answer) in answered {
         let Some(key) = &order.key else { continue };
         let outcome = match answer {
             Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
             Err(Error::Refused { refusal, original: None }) => Recorded::Refused(refusal.clone()),
             _ => continue,
         };
-        if repeats.iter().any(|(repeat, _)| *repeat == place) {
-            continue;
-        }
-        users.push(order.actor.user_id.0);
-        keys.push(key.key.as_str());
-        prints.push(key.fingerprint.as_slice());
-        outcomes.push(serde_json::to_string(&outcome).map_err(Error::internal)?);
-        requests.push(order.actor.origin.request_id.as_str());
+        rows.push(KeyRow {
+            user: order.actor.user_id.0,
+            key: &key.key,
+            fingerprint: &key.fingerprint,
+            outcome: serde_json::to_string(&outcome).map_err(Error::internal)?,
+            request_id: &order.actor.origin.request_id,
+        });
     }
-    if keys.is_empty() {
+    Ok(rows)
+}
+
+/// Remembers them.
+pub(super) async fn insert_keys(
+    session: &Connection,
+    rows: &[KeyRow<'_>],
+    at: Timestamp,
+) -> Result<()> {
+    if rows.is_empty() {
         return Ok(());
     }
+    let users: Vec<Uuid> = rows.iter().map(|row| row.user).collect();
+    let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
+    let prints: Vec<&[u8]> = rows.iter().map(|row| row.fingerprint).collect();
+    let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+    let requests: Vec<&str> = rows.iter().map(|row| row.request_id).collect();
     let params: [Param<'_>; 6] = [&users, &keys, &prints, &outcomes, &requests, &Utc(at)];
-    tx.execute(store::INSERT_KEYS, &params).await?;
+    session.execute(store::INSERT_KEYS, &params).await?;
     Ok(())
 }
 

@@ -7,13 +7,7 @@ use crate::transactions::store::columns;
 macro_rules! accounts {
     () => {
         "SELECT id, user_id, currency, status, balance, available_balance, entry_count
-          FROM accounts
-         WHERE id = ANY (ARRAY(
-                SELECT unnest($1::uuid[])
-                 UNION SELECT account_id FROM transactions WHERE id = ANY ($2::uuid[])
-                 UNION SELECT counterparty_account_id FROM transactions WHERE id = ANY ($2::uuid[])))
-         ORDER BY id
-           "
+          FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id "
     };
 }
 
@@ -49,8 +43,7 @@ statements! {
            SET status = ended.status, failure_reason = ended.reason,
                completed_at = CASE WHEN ended.status = 'completed' THEN $4::timestamp END
           FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ended (id, status, reason)
-         WHERE t.id = ended.id
-        RETURNING t.id, t.updated_at";
+         WHERE t.id = ended.id";
     /// The balances as the batch leaves them.
     UPDATE_ACCOUNTS = "UPDATE accounts a
            SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count
@@ -74,8 +67,8 @@ statements! {
         SELECT user_id, key, fingerprint, outcome, request_id, $6
           FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[])
                AS k (user_id, key, fingerprint, outcome, request_id)";
-    /// The name of this database transaction.
-    XID = "SELECT pg_current_xact_id()::text";
+    /// The name of this database transaction, and when it began.
+    NAME = "SELECT pg_current_xact_id()::text AS xid, now() AS started";
     /// Whether a database transaction is still on its way. Not what became of it:
     /// a crash can give its name to another one.
     XID_STATUS = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)";

@@ -21,6 +21,7 @@ use ledger::{AccountId, Amount, Currency, Direction, Kind, Status, TransactionId
 pub use metadata::Metadata;
 use serde::{Deserialize, Serialize};
 pub(crate) use store::ALL as STATEMENTS;
+use uuid::Uuid;
 
 bounded_text! {
     /// What a transaction is for: at most 1,000 characters.
@@ -67,6 +68,18 @@ pub async fn get(
     let connection = platform.connection().await?;
     let row = connection.find(store::FIND, &[&transaction.0, &scope]).await?;
     store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)
+}
+
+/// The accounts a transaction can ever touch: they are said once, when it is ordered.
+pub(crate) async fn accounts_of(
+    platform: &Platform,
+    transaction: TransactionId,
+) -> Result<Vec<AccountId>> {
+    let connection = platform.connection().await?;
+    let row = connection.find(store::ACCOUNTS, &[&transaction.0]).await?;
+    let row = row.ok_or(Error::NotFound(Resource::Transaction))?;
+    let other: Option<Uuid> = row.try_get("counterparty_account_id")?;
+    Ok([Some(row.try_get("account_id")?), other].into_iter().flatten().map(AccountId).collect())
 }
 
 /// Changes the words on a transaction; `Some(None)` removes the description.

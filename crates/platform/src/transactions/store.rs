@@ -43,6 +43,8 @@ statements! {
     /// One transaction, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM transactions t JOIN accounts a ON a.id = t.account_id
          WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)");
+    /// Which accounts a transaction can touch.
+    ACCOUNTS = "SELECT account_id, counterparty_account_id FROM transactions WHERE id = $1";
     /// The words of a transaction; an absent part stays.
     ANNOTATE = concat!("UPDATE transactions t
            SET description = CASE WHEN $3 THEN $4 ELSE t.description END,
