@@ -224,6 +224,8 @@ coded! {
         EmailTaken = "email_taken", "A user with this email already exists";
         /// The last administrator cannot leave or be demoted.
         LastAdmin = "last_admin", "This is the last active administrator: appoint another one first";
+        /// Somebody asked for its outcome before it came, and was told "never".
+        KeyVoid = "idempotency_key_void", "This Idempotency-Key was declared void when its outcome was asked for: use a new one";
         /// The same idempotency key is at work at this moment.
         InFlight = "idempotency_in_flight", "A request with this Idempotency-Key is still running: try again in a second";
     }

@@ -51,7 +51,7 @@ pub use actor::{Actor, Credential, Origin, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::Platform;
 pub use error::{Error, Result};
-pub use idempotency::{IdempotencyKey, Outcome};
+pub use idempotency::{Fate, IdempotencyKey, Outcome};
 pub use page::{Cursor, Listing, PageRequest, Position};
 pub use secret::Secret;
 pub use settings::{Environment, PoolSettings, Settings};

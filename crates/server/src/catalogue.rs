@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 30] = [
+const SINGLE: [(u16, &str, &str); 31] = [
     (
         400,
         "validation_failed",
@@ -55,6 +55,11 @@ const SINGLE: [(u16, &str, &str); 30] = [
         "An account of the user still holds or expects money: empty it before closing",
     ),
     (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
+    (
+        422,
+        "batch_refused",
+        "One of an atomic batch was refused, and nothing was done: `errors` says which and why",
+    ),
     (422, "batch_undone", "Another order of the same atomic batch was refused: nothing was done"),
     (429, "rate_limit_exceeded", "Too many requests: wait for the seconds of `Retry-After`"),
     (500, "internal_error", "A fault of the server: report `requestId`"),

@@ -60,7 +60,9 @@ pub(crate) fn document() -> String {
     codes.sort_unstable();
     codes.dedup();
     document["components"]["schemas"]["Error"]["properties"]["code"]["enum"] = json!(codes);
-    transfer_needs_a_target(&mut document["components"]["schemas"]["CreateTransaction"]);
+    for order in ["CreateTransaction", "BatchItem"] {
+        transfer_needs_a_target(&mut document["components"]["schemas"][order]);
+    }
     document["components"]["headers"] = headers();
     document["components"]["responses"] = general_responses();
     document["components"]["securitySchemes"] = json!({
@@ -310,4 +312,9 @@ fn members(object: &mut Value) -> impl Iterator<Item = &mut Value> {
 /// The `success` of an error.
 pub(crate) fn always_false() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
+}
+
+/// One of a few words.
+pub(crate) fn one_of(words: &[&'static str]) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.to_vec())).build()
 }

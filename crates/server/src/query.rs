@@ -86,17 +86,32 @@ impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let unreadable =
-            |_| Problem::field("query", "invalid", "must be name=value pairs, percent-encoded");
-        let RawQuery(pairs) =
-            RawQuery::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(unreadable)?;
-        let mut given = gather(pairs)?;
+        let mut given = gather(pairs(parts)?)?;
         let page = paging::take(&mut given)?;
-        let filters = MapDeserializer::<_, ReadError>::new(given.into_iter());
-        let filters = violation::read(filters)
-            .map_err(|(violation, _)| Problem::from(Error::Invalid(vec![violation])))?;
-        Ok(Self(filters, page))
+        Ok(Self(read(given)?, page))
     }
+}
+
+/// The parameters of what is no list.
+pub(crate) struct Query<F>(pub(crate) F);
+
+impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for Query<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        read(gather(pairs(parts)?)?).map(Self)
+    }
+}
+
+fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
+    let unreadable =
+        |_| Problem::field("query", "invalid", "must be name=value pairs, percent-encoded");
+    RawQuery::try_from_uri(&parts.uri).map(|RawQuery(pairs)| pairs).map_err(unreadable)
+}
+
+fn read<F: DeserializeOwned>(given: BTreeMap<String, Given>) -> Result<F, Problem> {
+    let given = MapDeserializer::<_, ReadError>::new(given.into_iter());
+    violation::read(given).map_err(|(violation, _)| Error::Invalid(vec![violation]).into())
 }
 
 /// One parameter: a text, or all parameters `name.key` of one name.

@@ -3,7 +3,7 @@
 
 use crate::{
     App,
-    api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
+    api::{accounts, admin, api_keys, auth, batches, health, sessions, transactions, users},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -50,6 +50,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::balance))
         .routes(routes!(accounts::entries))
         .routes(routes!(transactions::list, transactions::create))
+        .routes(routes!(batches::create))
+        .routes(routes!(batches::outcome))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
         .routes(routes!(transactions::process))

@@ -22,6 +22,7 @@ use ledger::{
     Refusal, TransactionId, UserId, words,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 pub(crate) use store::ALL as STATEMENTS;
 use uuid::Uuid;
 
@@ -192,12 +193,19 @@ pub(crate) async fn require_visible(
     find(connection, actor, account).await.map(|_| ())
 }
 
-/// The id behind an account number, whoever owns it.
-pub(crate) async fn resolve(platform: &Platform, number: &AccountNumber) -> Result<AccountId> {
+/// The ids behind account numbers, whoever owns them; an unknown one is left out.
+pub(crate) async fn resolve(
+    platform: &Platform,
+    numbers: Vec<&str>,
+) -> Result<HashMap<String, AccountId>> {
+    if numbers.is_empty() {
+        return Ok(HashMap::new());
+    }
     let connection = platform.connection().await?;
-    let row = connection.find(store::FIND_NUMBER, &[&number.as_str()]).await?;
-    let row = row.ok_or(Error::NotFound(Resource::Account))?;
-    Ok(AccountId(row.try_get("id")?))
+    let rows = connection.query(store::FIND_NUMBERS, &[&numbers]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("account_number")?, AccountId(row.try_get("id")?))))
+        .collect()
 }
 
 /// Which accounts are looked for.

@@ -40,8 +40,8 @@ statements! {
     /// One account, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM accounts
          WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)");
-    /// The id behind a number.
-    FIND_NUMBER = "SELECT id FROM accounts WHERE account_number = $1";
+    /// The ids behind numbers.
+    FIND_NUMBERS = "SELECT account_number, id FROM accounts WHERE account_number = ANY ($1::text[])";
     /// One account, to be changed by the caller's transaction.
     LOCK = concat!("SELECT ", columns!(), " FROM accounts
          WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) FOR NO KEY UPDATE");

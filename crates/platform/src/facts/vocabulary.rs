@@ -144,6 +144,10 @@ pub enum Fact {
         transaction: TransactionId,
         fields: Vec<&'static str>,
     },
+    KeyVoided {
+        user: UserId,
+        key: String,
+    },
 }
 
 /// A row of `audit_logs`, but for who and when.
@@ -211,6 +215,7 @@ impl Fact {
             Self::TransactionCompleted { .. } => "TRANSACTION_COMPLETED",
             Self::TransactionFailed { .. } => "TRANSACTION_FAILED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
+            Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
         }
     }
 
@@ -238,6 +243,7 @@ impl Fact {
             | Self::TransactionCompleted { movement, .. }
             | Self::TransactionFailed { movement, .. } => ("transaction", Some(movement.id.0)),
             Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
+            Self::KeyVoided { user, .. } => ("user", Some(user.0)),
         }
     }
 
@@ -259,6 +265,7 @@ impl Fact {
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
             Self::AccountUpdated { status, .. } => json!({ "status": status }),
+            Self::KeyVoided { key, .. } => json!({ "key": key }),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. } => movement.details(),
             Self::TransactionFailed { movement, reason, .. } => {

@@ -68,6 +68,7 @@ fn every_fact() -> Vec<Fact> {
             transaction: TransactionId(Uuid::from_u128(7)),
             fields: vec!["metadata"],
         },
+        Fact::KeyVoided { user, key: "an-order".to_owned() },
     ]
 }
 

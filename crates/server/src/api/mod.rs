@@ -5,6 +5,7 @@ pub(crate) mod accounts;
 pub(crate) mod admin;
 pub(crate) mod api_keys;
 pub(crate) mod auth;
+pub(crate) mod batches;
 pub(crate) mod health;
 pub(crate) mod sessions;
 pub(crate) mod transactions;

@@ -9,14 +9,13 @@ use crate::{
     },
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
-    problem::Problem,
     query::List,
     reply::{Answer, Reply},
 };
 use axum::extract::State;
 use ledger::{AccountId, TransactionId};
 use platform::{
-    Platform,
+    Error, Platform,
     orders::{self, Draft, Target},
     transactions::{self, TransactionFilter},
 };
@@ -24,37 +23,80 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A transaction to be made.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({
-    "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
-    "amount": 1000.00, "currency": "USD", "description": "Opening deposit",
-}))]
-pub(crate) struct CreateTransaction {
-    account_id: Id,
-    transaction_type: Kind,
-    amount: Amount,
-    /// Absent: the account's. Present: must be the account's.
-    currency: Option<Currency>,
-    description: Option<Description>,
-    metadata: Option<Metadata>,
-    /// Where a transfer goes; or `toAccountNumber`.
-    to_account_id: Option<Id>,
-    /// Where a transfer goes; or `toAccountId`.
-    to_account_number: Option<AccountNumber>,
-    /// Complete it at once.
-    process: Option<bool>,
+/// Declares a request for one transaction: what is common to all, and what else
+/// this one takes.
+macro_rules! order {
+    ($(#[$meta:meta])* $name:ident { $($more:tt)* }) => {
+        #[derive(Deserialize, ToSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        $(#[$meta])*
+        pub(crate) struct $name {
+            account_id: Id,
+            transaction_type: Kind,
+            amount: Amount,
+            /// Absent: the account's. Present: must be the account's.
+            currency: Option<Currency>,
+            description: Option<Description>,
+            metadata: Option<Metadata>,
+            /// Where a transfer goes; or `toAccountNumber`.
+            to_account_id: Option<Id>,
+            /// Where a transfer goes; or `toAccountId`.
+            to_account_number: Option<AccountNumber>,
+            /// Complete it at once.
+            process: Option<bool>,
+            $($more)*
+        }
+    };
+}
+
+order! {
+    /// A transaction to be made.
+    #[schema(example = json!({
+        "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
+        "amount": 1000.00, "currency": "USD", "description": "Opening deposit",
+    }))]
+    CreateTransaction {}
+}
+
+order! {
+    /// One of many transactions to be made.
+    #[schema(example = json!({
+        "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
+        "amount": 12.50, "process": true, "idempotencyKey": "payroll-2026-11-0001",
+    }))]
+    BatchItem {
+        /// Your name for this one: see the header `Idempotency-Key`.
+        #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+        idempotency_key: Option<String>,
+    }
+}
+
+impl BatchItem {
+    /// Its key, and what a request of its own would say.
+    pub(crate) fn split(self) -> (Option<String>, CreateTransaction) {
+        let order = CreateTransaction {
+            account_id: self.account_id,
+            transaction_type: self.transaction_type,
+            amount: self.amount,
+            currency: self.currency,
+            description: self.description,
+            metadata: self.metadata,
+            to_account_id: self.to_account_id,
+            to_account_number: self.to_account_number,
+            process: self.process,
+        };
+        (self.idempotency_key, order)
+    }
 }
 
 impl TryFrom<CreateTransaction> for Draft {
-    type Error = Problem;
+    type Error = Error;
 
-    fn try_from(new: CreateTransaction) -> Result<Self, Problem> {
+    fn try_from(new: CreateTransaction) -> Result<Self, Error> {
         let target = match (new.to_account_id, new.to_account_number) {
             (Some(_), Some(_)) => {
                 let text = "cannot be combined with toAccountId: use one of the two";
-                return Err(Problem::field("toAccountNumber", "conflicting", text));
+                return Err(Error::invalid("toAccountNumber", "conflicting", text));
             }
             (Some(id), None) => Some(Target::Id(id.into())),
             (None, number) => number.map(|number| Target::Number(number.0)),
