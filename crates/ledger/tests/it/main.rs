@@ -10,8 +10,13 @@
     reason = "a test that meets a surprise should stop"
 )]
 
+mod captures;
+mod exchanges;
 mod formats;
+mod limits;
 mod model;
 mod money;
+mod reversals;
 mod rules;
+mod times;
 mod world;

@@ -109,7 +109,7 @@ proptest! {
                         if is_outgoing(kind) { *model.held.entry(from).or_default() += hundredths; }
                         pending.push((order.id, kind, from, to, hundredths));
                     }
-                    entries.extend(decision.entry);
+                    entries.extend(decision.entries);
                 }
                 Op::End { pick, complete } => {
                     if pending.is_empty() { continue; }
@@ -120,8 +120,8 @@ proptest! {
                     prop_assert!(decision.legs.iter().all(|leg| leg.status == expected));
                     if is_outgoing(kind) { *model.held.entry(from).or_default() -= hundredths; }
                     if complete { model.moves(kind, from, to, hundredths); }
-                    prop_assert_eq!(decision.entry.is_some(), complete);
-                    entries.extend(decision.entry);
+                    prop_assert_eq!(!decision.entries.is_empty(), complete);
+                    entries.extend(decision.entries);
                 }
             }
             check(&world, &model, &entries);
