@@ -34,7 +34,7 @@ pub(super) fn create(
         draft.own.account.hold(order.amount)?;
     }
     if order.complete {
-        draft.transfer(book, order.amount)?;
+        draft.post(book, order.amount)?;
         draft.end()?;
     }
     Ok(draft)

@@ -99,7 +99,7 @@ impl Draft {
 
     /// Moves a part of the ordered amount, which is held; an exchange moves as
     /// a whole.
-    pub(super) fn transfer(&mut self, book: &Book, part: Amount) -> Result<(), Refusal> {
+    pub(super) fn post(&mut self, book: &Book, part: Amount) -> Result<(), Refusal> {
         let (recorded, exchange) = (self.recorded, self.exchange);
         let own = self.own.enter(part, recorded)?;
         let Leg { id, kind, direction, currency, .. } = self.own.leg;
@@ -110,18 +110,18 @@ impl Draft {
                     Direction::Out => [own, outside],
                     Direction::In => [outside, own],
                 };
-                self.book(id, sides, part, currency);
+                self.record(id, sides, part, currency);
             }
             (Some(other), None) if other.leg.currency == currency => {
                 let other = other.enter(part, recorded)?;
-                self.book(id, [own, other], part, currency);
+                self.record(id, [own, other], part, currency);
             }
             (Some(other), Some(exchange)) => {
                 let (got, theirs) = (exchange.target_amount, exchange.target_currency);
                 let (other_id, other) = (other.leg.id, other.enter(got, recorded)?);
                 let pool = |currency| Side::bank(SystemAccount::Conversion, currency);
-                self.book(id, [own, pool(currency)], part, currency);
-                self.book(other_id, [pool(theirs), other], got, theirs);
+                self.record(id, [own, pool(currency)], part, currency);
+                self.record(other_id, [pool(theirs), other], got, theirs);
                 let rounded_by = if exchange.rounded == theirs { other_id } else { id };
                 self.round(book, rounded_by, exchange.rounded, exchange.remainder)?;
             }
@@ -145,15 +145,15 @@ impl Draft {
         let pool = Side::bank(SystemAccount::Conversion, currency);
         let rounding = Side::bank(SystemAccount::Rounding, currency);
         if let Some(gain) = coins.positive() {
-            self.book(id, [pool, rounding], gain, currency);
+            self.record(id, [pool, rounding], gain, currency);
         }
         if let Some(loss) = coins.negated().positive() {
-            self.book(id, [rounding, pool], loss, currency);
+            self.record(id, [rounding, pool], loss, currency);
         }
         Ok(())
     }
 
-    fn book(&mut self, id: TransactionId, sides: [Side; 2], amount: Amount, currency: Currency) {
+    fn record(&mut self, id: TransactionId, sides: [Side; 2], amount: Amount, currency: Currency) {
         let [source, target] = sides;
         self.entries.push(Entry {
             transaction: id,

@@ -11,7 +11,7 @@ pub(super) fn complete(
     id: TransactionId,
 ) -> Result<Draft, Refusal> {
     let (mut draft, remaining) = bookable(book, authority, id)?;
-    draft.transfer(book, remaining)?;
+    draft.post(book, remaining)?;
     draft.end()?;
     Ok(draft)
 }
@@ -36,7 +36,7 @@ pub(super) fn capture(
         return Err(Refusal::ExchangeIsWhole);
     }
     Refusal::unless_whole(currency, part)?;
-    draft.transfer(book, part)?;
+    draft.post(book, part)?;
     if capture.last || part == remaining {
         draft.end()?;
     }

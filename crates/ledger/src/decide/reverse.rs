@@ -43,7 +43,7 @@ pub(super) fn reverse(
     if draft.own.leg.direction == Direction::Out {
         draft.own.account.hold(amount)?;
     }
-    draft.transfer(book, amount)?;
+    draft.post(book, amount)?;
     draft.end()?;
     Ok(draft)
 }

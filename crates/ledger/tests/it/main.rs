@@ -13,6 +13,7 @@
 mod captures;
 mod exchanges;
 mod formats;
+mod histories;
 mod limits;
 mod model;
 mod money;
