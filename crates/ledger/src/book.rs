@@ -1,5 +1,5 @@
 //! The accounts and transactions a batch holds locks on, as its decisions so
-//! far left them. Knows no rule: [`crate::decide`] alone judges.
+//! far left them. Knows no rule: [`crate::decide()`] alone judges.
 
 use crate::{
     Account, AccountId, Amount, Currency, Direction, Exchange, Kind, Moment, Money, Remainder,

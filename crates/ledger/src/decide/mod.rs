@@ -4,7 +4,7 @@
 //! yes or no to one action, and on yes changes the book in memory and returns
 //! what is to be written. Deciding a batch is deciding its actions in order.
 //!
-//! Every rule reads the book and draws up a [`draft::Draft`]; only a finished
+//! Every rule reads the book and draws up a draft; only a finished
 //! draft is written. So on no, the book is exactly what it was.
 
 mod create;
