@@ -3,7 +3,9 @@
 
 use crate::{
     App,
-    api::{accounts, admin, api_keys, auth, batches, health, sessions, transactions, users},
+    api::{
+        accounts, admin, api_keys, auth, batches, health, orders, sessions, transactions, users,
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -49,13 +51,15 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
         .routes(routes!(accounts::balance))
         .routes(routes!(accounts::entries))
-        .routes(routes!(transactions::list, transactions::create))
+        .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
         .routes(routes!(batches::outcome))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
-        .routes(routes!(transactions::process))
-        .routes(routes!(transactions::cancel))
+        .routes(routes!(orders::process))
+        .routes(routes!(orders::capture))
+        .routes(routes!(orders::reverse))
+        .routes(routes!(orders::cancel))
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))

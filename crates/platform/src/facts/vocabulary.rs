@@ -2,7 +2,7 @@
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
 use crate::actor::Role;
-use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,18 +24,22 @@ pub struct Movement {
     pub currency: Currency,
     /// Where it stands.
     pub status: Status,
+    /// How much of it has moved, if it moves in parts.
+    pub captured: Option<Money>,
+    /// The transaction that it gives back.
+    pub reverses: Option<TransactionId>,
     /// `TXN-…`.
     pub reference: Option<String>,
 }
 
 impl Movement {
     fn payload(&self) -> Value {
-        json!({
+        self.with_more(json!({
             "id": self.id, "accountId": self.account, "userId": self.owner,
             "transactionType": self.kind, "amount": self.amount.to_string(),
             "currency": self.currency, "status": self.status,
             "referenceNumber": self.reference,
-        })
+        }))
     }
 
     fn party(&self) -> Party {
@@ -43,10 +47,21 @@ impl Movement {
     }
 
     fn details(&self) -> Value {
-        json!({
+        self.with_more(json!({
             "accountId": self.account, "type": self.kind, "amount": self.amount.to_string(),
             "currency": self.currency, "status": self.status, "reference": self.reference,
-        })
+        }))
+    }
+
+    /// What only some have.
+    fn with_more(&self, mut told: Value) -> Value {
+        if let Some(captured) = self.captured {
+            told["capturedAmount"] = json!(captured.to_string());
+        }
+        if let Some(reverses) = self.reverses {
+            told["reversesTransactionId"] = json!(reverses);
+        }
+        told
     }
 }
 
@@ -140,6 +155,15 @@ pub enum Fact {
         paired: Option<Movement>,
         reason: &'static str,
     },
+    TransactionCaptured {
+        movement: Movement,
+        paired: Option<Movement>,
+    },
+    TransactionReversed {
+        original: TransactionId,
+        movement: Movement,
+        paired: Option<Movement>,
+    },
     TransactionUpdated {
         transaction: TransactionId,
         fields: Vec<&'static str>,
@@ -214,6 +238,8 @@ impl Fact {
             Self::TransactionCreated { .. } => "TRANSACTION_CREATED",
             Self::TransactionCompleted { .. } => "TRANSACTION_COMPLETED",
             Self::TransactionFailed { .. } => "TRANSACTION_FAILED",
+            Self::TransactionCaptured { .. } => "TRANSACTION_CAPTURED",
+            Self::TransactionReversed { .. } => "TRANSACTION_REVERSED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
             Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
         }
@@ -241,7 +267,9 @@ impl Fact {
             | Self::AccountClosed { account, .. } => ("account", Some(account.0)),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. }
             | Self::TransactionFailed { movement, .. } => ("transaction", Some(movement.id.0)),
+            Self::TransactionReversed { original, .. } => ("transaction", Some(original.0)),
             Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
             Self::KeyVoided { user, .. } => ("user", Some(user.0)),
         }
@@ -267,7 +295,13 @@ impl Fact {
             Self::AccountUpdated { status, .. } => json!({ "status": status }),
             Self::KeyVoided { key, .. } => json!({ "key": key }),
             Self::TransactionCreated { movement, .. }
-            | Self::TransactionCompleted { movement, .. } => movement.details(),
+            | Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. } => movement.details(),
+            Self::TransactionReversed { movement, .. } => {
+                let mut details = movement.details();
+                details["reversalId"] = json!(movement.id);
+                details
+            }
             Self::TransactionFailed { movement, reason, .. } => {
                 let mut details = movement.details();
                 details["reason"] = json!(reason);
@@ -311,6 +345,17 @@ impl Fact {
             }
             Self::TransactionCompleted { movement, paired } => {
                 both("transaction.completed", movement, paired.as_ref())
+            }
+            Self::TransactionCaptured { movement, paired } => {
+                let names = match movement.status {
+                    Status::Completed => "transaction.captured transaction.completed",
+                    _ => "transaction.captured",
+                };
+                both(names, movement, paired.as_ref())
+            }
+            Self::TransactionReversed { movement, paired, .. } => {
+                let names = "transaction.created transaction.completed transaction.reversed";
+                both(names, movement, paired.as_ref())
             }
             Self::TransactionFailed { movement, paired, .. } => {
                 both("transaction.failed", movement, paired.as_ref())

@@ -23,6 +23,9 @@ pub fn draft(kind: Kind, account: &Account, amount: &str) -> Draft {
         description: None,
         metadata: Metadata::default(),
         complete: true,
+        expires: None,
+        effective: None,
+        exchange: None,
     }
 }
 

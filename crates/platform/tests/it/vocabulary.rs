@@ -1,6 +1,6 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
-use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
 use platform::{
     Role,
     facts::{Fact, Movement},
@@ -19,6 +19,8 @@ fn movement(status: Status) -> Movement {
         amount: Amount::parse("12.50").unwrap(),
         currency: Currency::USD,
         status,
+        captured: None,
+        reverses: None,
         reference: Some("TXN-1768478400-ABC123".to_owned()),
     }
 }
@@ -63,6 +65,21 @@ fn every_fact() -> Vec<Fact> {
             movement: movement(Status::Failed),
             paired: None,
             reason: "cancelled",
+        },
+        Fact::TransactionCaptured {
+            movement: Movement {
+                captured: Money::from_hundredths(500),
+                ..movement(Status::Pending)
+            },
+            paired: None,
+        },
+        Fact::TransactionReversed {
+            original: TransactionId(Uuid::from_u128(7)),
+            movement: Movement {
+                reverses: Some(TransactionId(Uuid::from_u128(7))),
+                ..movement(Status::Completed)
+            },
+            paired: None,
         },
         Fact::TransactionUpdated {
             transaction: TransactionId(Uuid::from_u128(7)),

@@ -7,6 +7,7 @@ pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod batches;
 pub(crate) mod health;
+pub(crate) mod orders;
 pub(crate) mod sessions;
 pub(crate) mod transactions;
 pub(crate) mod users;

@@ -16,12 +16,41 @@ pub(crate) struct Amount(pub(crate) ledger::Amount);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let quoted = serde_json::from_str::<String>(raw.get()).ok();
-        let literal = quoted.as_deref().unwrap_or(raw.get());
-        ledger::Amount::parse(literal).map(Self).map_err(D::Error::custom)
+        ledger::Amount::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
+
+/// The text of a number, or of a string.
+fn literal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let quoted = serde_json::from_str::<String>(raw.get());
+    Ok(quoted.unwrap_or_else(|_| raw.get().to_owned()))
+}
+
+/// An exchange rate: read from a JSON number or a decimal string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate(pub(crate) ledger::Rate);
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ledger::Rate::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Rate {
+    fn schema() -> RefOr<Schema> {
+        string()
+            .pattern(Some(r"^(?![0.]+$)0*[0-9]{1,9}(\.[0-9]{1,10})?$"))
+            .description(Some(
+                "How much of the target currency one unit of the source currency buys: a \
+                 decimal of at most ten decimals, below 1000000000. A plain number is read too.",
+            ))
+            .examples([serde_json::json!("1.0842")])
+            .into()
+    }
+}
+
+impl ToSchema for Rate {}
 
 impl PartialSchema for Amount {
     fn schema() -> RefOr<Schema> {
@@ -96,7 +125,7 @@ impl PartialSchema for Money {
         ObjectBuilder::new()
             .schema_type(Type::Number)
             .description(Some("Always written with two decimals."))
-            .minimum(Some(0))
+            .minimum(Some(-9_999_999_999_999.99))
             .maximum(Some(9_999_999_999_999.99))
             .multiple_of(Some(0.01))
             .examples([serde_json::json!(1000.0)])

@@ -87,6 +87,12 @@ text_fields! {
         .max_length(Some(1000))
         .pattern(Some(r"^[^\x00]*$"))
         .examples(["Rent for May"]);
+    /// Where an exchange rate comes from.
+    RateSource(transactions::RateSource) = transactions::RateSource::parse, string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .pattern(Some(r"^[^\x00]*\S[^\x00]*$"))
+        .examples(["ECB 2026-11-23"]);
     /// Words to look for.
     Search(String) = |text| bounded(text, 1, 100), string()
         .min_length(Some(1))
