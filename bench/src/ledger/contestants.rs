@@ -2,6 +2,7 @@
 
 use super::{
     book::{self, Counts},
+    database::Database,
     figures::{Figures, Memory, Run},
     plan::{Contestant, Plan, Shot},
     seed::ACCOUNTS,
@@ -13,6 +14,7 @@ use crate::{
     load::{Specification, Task},
     measured::Measured,
     random::Random,
+    sql,
     workload::Workload,
 };
 use anyhow::Result;
@@ -61,6 +63,9 @@ pub fn run(
             figures.memory.push(Memory::of(product.pid())?);
         }
         drop(product);
+        if round == 1 {
+            compare(&setting.open(&name)?, contestant, figures)?;
+        }
         for fault in book::faults(&setting.open(&name)?, before, acknowledged)? {
             figures.fault(format!("{} {}: {fault}", contestant.name(), workload.name()));
         }
@@ -85,6 +90,29 @@ fn tell(
         m.p50,
         m.p99
     );
+}
+
+/// All write the same rows, or they are not to be compared.
+fn compare(database: &Database<'_>, who: Contestant, figures: &mut Figures) -> Result<()> {
+    let rows = database.query(sql::SHAPES, &[])?;
+    let shapes: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if figures.shapes.is_empty() {
+        figures.shapes = shapes;
+        return Ok(());
+    }
+    let only = |ones: &[String], others: &[String]| -> Vec<String> {
+        ones.iter().filter(|shape| !others.contains(shape)).cloned().collect()
+    };
+    let (theirs, ours) = (only(&shapes, &figures.shapes), only(&figures.shapes, &shapes));
+    if !theirs.is_empty() || !ours.is_empty() || shapes.len() != figures.shapes.len() {
+        let name = who.name();
+        figures.fault(format!(
+            "{name} does not write the product's rows: it has\n{}\nand the product\n{}",
+            theirs.join("\n"),
+            ours.join("\n")
+        ));
+    }
+    Ok(())
 }
 
 /// Why the product takes no bulk, if it does not.

@@ -50,6 +50,9 @@ pub struct Figures {
     pub memory: Vec<Memory>,
     pub reads: Vec<Reading>,
     pub growth: Option<Growth>,
+    /// The rows of a transfer of the product, without what differs from one to the next.
+    #[serde(skip)]
+    pub shapes: Vec<String>,
     pub notes: Vec<String>,
     pub faults: Vec<String>,
 }
