@@ -2,6 +2,7 @@
 
 use super::{
     book::{self, Counts},
+    cpu,
     database::Database,
     figures::{Figures, Memory, Run},
     plan::{Contestant, Plan, Shot},
@@ -82,13 +83,15 @@ fn tell(
     m: &Measured,
 ) {
     eprintln!(
-        "bench: {round}/{rounds} {:8} {:16} {:4} {:>8.0}/s  p50 {:8.2} ms  p99 {:8.2} ms",
+        "bench: {round}/{rounds} {:8} {:16} {:4} {:>8.0}/s  p50 {:8.2} ms  p99 {:8.2} ms  cpu {:>4.0} + {:>4.0} µs",
         workload.name(),
         who.name(),
         shot.connections,
         m.per_second,
         m.p50,
-        m.p99
+        m.p99,
+        m.postgres_cpu,
+        m.server_cpu
     );
 }
 
@@ -144,6 +147,19 @@ impl Field<'_> {
         shot: Shot,
         product: Option<&Running>,
     ) -> Result<Measured> {
+        let before = self.setting.postgres_cpu();
+        let mut measured = self.run_plainly(contestant, shot, product)?;
+        let taken = self.setting.postgres_cpu().saturating_sub(before);
+        measured.postgres_cpu = taken as f64 / measured.acknowledged.max(1) as f64;
+        Ok(measured)
+    }
+
+    fn run_plainly(
+        &self,
+        contestant: Contestant,
+        shot: Shot,
+        product: Option<&Running>,
+    ) -> Result<Measured> {
         let Self { setting, workload, database, .. } = *self;
         let single = Task::Transfers { workload, accounts: ACCOUNTS };
         let bulk = Task::Bulk { workload, accounts: ACCOUNTS, size: BULK };
@@ -185,6 +201,10 @@ impl Field<'_> {
             timing: self.plan.timing,
             seed: self.seed,
         };
-        self.setting.measure("load", &specification)
+        let before = cpu::micros(server.pid());
+        let mut measured = self.setting.measure("load", &specification)?;
+        let taken = cpu::micros(server.pid()).saturating_sub(before);
+        measured.server_cpu = taken as f64 / measured.acknowledged.max(1) as f64;
+        Ok(measured)
     }
 }
