@@ -17,6 +17,12 @@ pub struct Measured {
     pub p99: f64,
     /// The slowest.
     pub max: f64,
+    /// Microseconds of a processor that PostgreSQL took for one transfer, told by the judge.
+    #[serde(default)]
+    pub postgres_cpu: f64,
+    /// The same of the HTTP server, if there is one.
+    #[serde(default)]
+    pub server_cpu: f64,
     /// How many answers these figures are from.
     pub answers: u64,
     /// Everything that was acknowledged, also outside the measured time: so much the book must show.
@@ -95,6 +101,8 @@ impl Stopwatch {
             p90: millis(0.9),
             p99: millis(0.99),
             max: self.times.most() as f64 / 1000.0,
+            postgres_cpu: 0.0,
+            server_cpu: 0.0,
             answers: self.times.total(),
             acknowledged: self.acknowledged,
             errors: self.errors,

@@ -31,8 +31,8 @@ pub struct Rows {
     pub audit_id: Uuid,
     /// The audit row's details, as JSON.
     pub details: String,
-    /// The payloads of the events, as JSON: created and completed, each for both sides.
-    pub payloads: [String; 4],
+    /// Whom it is news to, as JSON: both sides.
+    pub parties: String,
     /// The outcome under the key, as JSON.
     pub outcome: String,
     /// The request's id.
@@ -40,14 +40,6 @@ pub struct Rows {
     /// When.
     pub at: SystemTime,
 }
-
-/// The types of the events, in the order of [`Rows::payloads`].
-pub const EVENT_TYPES: [&str; 4] = [
-    "transaction.created",
-    "transaction.created",
-    "transaction.completed",
-    "transaction.completed",
-];
 
 impl Rows {
     /// Makes them up.
@@ -58,9 +50,8 @@ impl Rows {
         let references = [reference(at, random), reference(at, random)];
         let amount = Decimal::new(transfer.cents, 2);
         let accounts = [transfer.source, transfer.target];
-        let payload =
-            |side: usize| payload(user, ids[side], accounts[side], amount, &references[side]);
-        let (source, target) = (payload(0), payload(1));
+        let party = |side: usize| party(user, ids[side], accounts[side], amount, &references[side]);
+        let parties = format!("[{},{}]", party(0), party(1));
         Self {
             transfer,
             amount,
@@ -69,7 +60,7 @@ impl Rows {
             ids,
             audit_id: Uuid::now_v7(),
             details: details(transfer.source, amount, &references[0]),
-            payloads: [source.clone(), target.clone(), source, target],
+            parties,
             outcome: outcome(transfer, ids, &references[0], at.into()),
             request_id: Uuid::now_v7().to_string(),
             references,
@@ -99,9 +90,9 @@ fn details(account: Uuid, amount: Decimal, reference: &str) -> String {
     )
 }
 
-fn payload(user: Uuid, id: Uuid, account: Uuid, amount: Decimal, reference: &str) -> String {
+fn party(user: Uuid, id: Uuid, account: Uuid, amount: Decimal, reference: &str) -> String {
     format!(
-        r#"{{"id":"{id}","accountId":"{account}","userId":"{user}","transactionType":"transfer","amount":"{amount:.2}","currency":"USD","status":"completed","referenceNumber":"{reference}"}}"#
+        r#"{{"userId":"{user}","resourceId":"{id}","payload":{{"accountId":"{account}","amount":"{amount:.2}","currency":"USD","id":"{id}","referenceNumber":"{reference}","status":"completed","transactionType":"transfer","userId":"{user}"}}}}"#
     )
 }
 

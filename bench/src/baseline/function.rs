@@ -14,7 +14,6 @@ use uuid::Uuid;
 pub(super) async fn post(connection: &Object, user: Uuid, rows: &Rows) -> Result<Answer> {
     let call = connection.prepare_cached(sql::CALL_FUNCTION).await?;
     let ([out, back], [out_reference, in_reference]) = (&rows.ids, &rows.references);
-    let payloads = rows.payloads.as_slice();
     let params: [&(dyn ToSql + Sync); 18] = [
         &user,
         &rows.key,
@@ -30,7 +29,7 @@ pub(super) async fn post(connection: &Object, user: Uuid, rows: &Rows) -> Result
         in_reference,
         &rows.audit_id,
         &rows.details,
-        &payloads,
+        &rows.parties,
         &ADDRESS,
         &AGENT,
         &rows.at,

@@ -113,10 +113,7 @@ async fn write(
     let audit: [&(dyn ToSql + Sync); 7] =
         [&rows.audit_id, &user, out, &ADDRESS, &AGENT, &rows.details, &rows.at];
     execute(tx, one::INSERT_AUDIT, &audit).await?;
-    let [first, second, third, fourth] = &rows.payloads;
-    let events: [&(dyn ToSql + Sync); 8] =
-        [&user, out, back, first, second, third, fourth, &rows.at];
-    execute(tx, one::INSERT_EVENTS, &events).await?;
+    execute(tx, one::INSERT_NEWS, &[&rows.parties, &rows.at]).await?;
     let key: [&(dyn ToSql + Sync); 6] =
         [&user, &rows.key, &rows.fingerprint, &rows.outcome, &rows.request_id, &rows.at];
     execute(tx, one::INSERT_KEY, &key).await

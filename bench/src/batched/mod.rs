@@ -122,7 +122,7 @@ impl Loop {
             many::INSERT_TRANSACTIONS,
             many::INSERT_ENTRIES,
             many::INSERT_AUDIT,
-            many::INSERT_EVENTS,
+            many::INSERT_NEWS,
             many::INSERT_KEYS,
         ] {
             statements.insert(sql, client.prepare(sql).await?);

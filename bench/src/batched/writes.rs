@@ -2,7 +2,7 @@
 
 use super::{Account, Place};
 use crate::{
-    rows::{ADDRESS, AGENT, EVENT_TYPES, Rows},
+    rows::{ADDRESS, AGENT, Rows},
     sql::many,
 };
 use rust_decimal::Decimal;
@@ -28,7 +28,7 @@ pub(super) fn of(
         balances(accounts),
         entries(rows, places),
         audit(user, rows),
-        events(user, rows),
+        news(rows),
         keys(user, rows),
     ]
 }
@@ -106,16 +106,9 @@ fn audit(user: Uuid, rows: &[Rows]) -> Write {
     Write { sql: many::INSERT_AUDIT, params }
 }
 
-fn events(user: Uuid, rows: &[Rows]) -> Write {
-    let [out, back] = [0, 1].map(|side| move |row: &Rows| row.ids[side]);
-    let params: Vec<Box<dyn ToSql + Sync + Send>> = vec![
-        column(rows.iter().flat_map(|_| EVENT_TYPES)),
-        column(rows.iter().flat_map(|row| [out(row), back(row), out(row), back(row)])),
-        column(rows.iter().flat_map(|row| row.payloads.clone())),
-        times(rows, EVENT_TYPES.len()),
-        Box::new(user),
-    ];
-    Write { sql: many::INSERT_EVENTS, params }
+fn news(rows: &[Rows]) -> Write {
+    let params = vec![column(rows.iter().map(|row| row.parties.clone())), times(rows, 1)];
+    Write { sql: many::INSERT_NEWS, params }
 }
 
 fn keys(user: Uuid, rows: &[Rows]) -> Write {

@@ -1,7 +1,6 @@
 //! Whether a book is sound, and holds exactly what was acknowledged.
 
 use super::database::Database;
-use crate::sql::EVENTS;
 use anyhow::Result;
 
 /// How many rows there are in the tables that a transfer writes to.
@@ -10,7 +9,7 @@ pub struct Counts {
     transactions: i64,
     entries: i64,
     audit: i64,
-    events: i64,
+    news: i64,
     keys: i64,
 }
 
@@ -22,7 +21,7 @@ impl Counts {
             transactions: count("transactions")?,
             entries: count("wallstreet.entries")?,
             audit: count("audit_logs")?,
-            events: count("wallstreet.events")?,
+            news: count("wallstreet.outbox")?,
             keys: count("wallstreet.idempotency_keys")?,
         })
     }
@@ -82,7 +81,7 @@ pub fn faults(database: &Database<'_>, before: Counts, acknowledged: i64) -> Res
         ("transactions", now.transactions - before.transactions, 2),
         ("entries", now.entries - before.entries, 1),
         ("audit rows", now.audit - before.audit, 1),
-        ("events", now.events - before.events, EVENTS),
+        ("rows of the outbox", now.news - before.news, 1),
         ("keys", now.keys - before.keys, 1),
     ];
     for (what, new, each) in counted {

@@ -2,6 +2,8 @@
 
 use super::{
     book::{self, Counts},
+    cpu,
+    database::Database,
     figures::{Figures, Memory, Run},
     plan::{Contestant, Plan, Shot},
     seed::ACCOUNTS,
@@ -13,6 +15,7 @@ use crate::{
     load::{Specification, Task},
     measured::Measured,
     random::Random,
+    sql,
     workload::Workload,
 };
 use anyhow::Result;
@@ -61,6 +64,9 @@ pub fn run(
             figures.memory.push(Memory::of(product.pid())?);
         }
         drop(product);
+        if round == 1 {
+            compare(&setting.open(&name)?, contestant, figures)?;
+        }
         for fault in book::faults(&setting.open(&name)?, before, acknowledged)? {
             figures.fault(format!("{} {}: {fault}", contestant.name(), workload.name()));
         }
@@ -77,14 +83,39 @@ fn tell(
     m: &Measured,
 ) {
     eprintln!(
-        "bench: {round}/{rounds} {:8} {:16} {:4} {:>8.0}/s  p50 {:8.2} ms  p99 {:8.2} ms",
+        "bench: {round}/{rounds} {:8} {:16} {:4} {:>8.0}/s  p50 {:8.2} ms  p99 {:8.2} ms  cpu {:>4.0} + {:>4.0} µs",
         workload.name(),
         who.name(),
         shot.connections,
         m.per_second,
         m.p50,
-        m.p99
+        m.p99,
+        m.postgres_cpu,
+        m.server_cpu
     );
+}
+
+/// All write the same rows, or they are not to be compared.
+fn compare(database: &Database<'_>, who: Contestant, figures: &mut Figures) -> Result<()> {
+    let rows = database.query(sql::SHAPES, &[])?;
+    let shapes: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if figures.shapes.is_empty() {
+        figures.shapes = shapes;
+        return Ok(());
+    }
+    let only = |ones: &[String], others: &[String]| -> Vec<String> {
+        ones.iter().filter(|shape| !others.contains(shape)).cloned().collect()
+    };
+    let (theirs, ours) = (only(&shapes, &figures.shapes), only(&figures.shapes, &shapes));
+    if !theirs.is_empty() || !ours.is_empty() || shapes.len() != figures.shapes.len() {
+        let name = who.name();
+        figures.fault(format!(
+            "{name} does not write the product's rows: it has\n{}\nand the product\n{}",
+            theirs.join("\n"),
+            ours.join("\n")
+        ));
+    }
+    Ok(())
 }
 
 /// Why the product takes no bulk, if it does not.
@@ -111,6 +142,19 @@ pub struct Field<'s> {
 impl Field<'_> {
     /// One run.
     pub fn run(
+        &self,
+        contestant: Contestant,
+        shot: Shot,
+        product: Option<&Running>,
+    ) -> Result<Measured> {
+        let before = self.setting.postgres_cpu();
+        let mut measured = self.run_plainly(contestant, shot, product)?;
+        let taken = self.setting.postgres_cpu().saturating_sub(before);
+        measured.postgres_cpu = taken as f64 / measured.acknowledged.max(1) as f64;
+        Ok(measured)
+    }
+
+    fn run_plainly(
         &self,
         contestant: Contestant,
         shot: Shot,
@@ -157,6 +201,10 @@ impl Field<'_> {
             timing: self.plan.timing,
             seed: self.seed,
         };
-        self.setting.measure("load", &specification)
+        let before = cpu::micros(server.pid());
+        let mut measured = self.setting.measure("load", &specification)?;
+        let taken = cpu::micros(server.pid()).saturating_sub(before);
+        measured.server_cpu = taken as f64 / measured.acknowledged.max(1) as f64;
+        Ok(measured)
     }
 }

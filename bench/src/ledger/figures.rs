@@ -50,6 +50,9 @@ pub struct Figures {
     pub memory: Vec<Memory>,
     pub reads: Vec<Reading>,
     pub growth: Option<Growth>,
+    /// The rows of a transfer of the product, without what differs from one to the next.
+    #[serde(skip)]
+    pub shapes: Vec<String>,
     pub notes: Vec<String>,
     pub faults: Vec<String>,
 }
@@ -61,7 +64,8 @@ pub struct Median {
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
-    pub max: f64,
+    pub postgres_cpu: f64,
+    pub server_cpu: f64,
 }
 
 impl Memory {
@@ -106,7 +110,8 @@ impl Figures {
                 p50: of(|run| run.p50)?,
                 p90: of(|run| run.p90)?,
                 p99: of(|run| run.p99)?,
-                max: of(|run| run.max)?,
+                postgres_cpu: of(|run| run.postgres_cpu)?,
+                server_cpu: of(|run| run.server_cpu)?,
             };
             Some((Workload::ALL[place?], contestant, shot, median))
         });
@@ -164,7 +169,8 @@ mod tests {
     fn run(round: usize, contestant: Contestant, connections: usize, per_second: f64) -> Run {
         let measured = Measured { per_second, p50: 1000.0 / per_second, ..Measured::default() };
         let shot = Shot { connections, pool: 0 };
-        Run { round, workload: Workload::Hot, contestant, shot, measured }
+        let workload = Workload::Hot;
+        Run { round, workload, contestant, shot, measured }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod book;
 mod contestants;
+mod cpu;
 mod database;
 mod figures;
 mod goals;

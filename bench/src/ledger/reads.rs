@@ -42,6 +42,12 @@ pub fn run(setting: &mut Setting, plan: &Plan) -> Result<Vec<Reading>> {
         let read = Read { path: path(setting, &product, depth)?, holds };
         tasks.push((format!("page {}", depth + 1), vec![read]));
     }
+    // For comparison: a numbered page, which also counts all there are.
+    let path = format!("/api/v1/transactions/account/{}?limit={PAGE}&page=1", account(0));
+    tasks.push((
+        "numbered page 1".to_owned(),
+        vec![Read { path, holds: tasks[0].1[0].holds.clone() }],
+    ));
     let mut random = Random::new(1);
     let balance = |_| {
         let path = format!("/api/v1/accounts/{}/balance", account(random.below(ACCOUNTS)));
@@ -76,7 +82,8 @@ pub fn run(setting: &mut Setting, plan: &Plan) -> Result<Vec<Reading>> {
 fn path(setting: &Setting, product: &Running, depth: usize) -> Result<String> {
     let list = format!("/api/v1/transactions/account/{}?limit={PAGE}", account(0));
     if depth == 0 {
-        return Ok(list);
+        // A time after all others: 24 bytes of it and an id, as large as they get.
+        return Ok(format!("{list}&cursor=f{}", "_".repeat(31)));
     }
     let header = format!("x-api-key: {}\r\n", setting.api_key);
     let page = setting.ask(product, "GET", &format!("{list}&page={depth}"), &header, None)?;

@@ -60,7 +60,8 @@ fn run_rows(figures: &Figures) -> Vec<Vec<String>> {
         "p50 ms",
         "p90 ms",
         "p99 ms",
-        "max ms",
+        "PostgreSQL µs",
+        "server µs",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (workload, contestant, shot, median) in figures.medians() {
@@ -75,7 +76,8 @@ fn run_rows(figures: &Figures) -> Vec<Vec<String>> {
             format!("{:.2}", median.p50),
             format!("{:.2}", median.p90),
             format!("{:.2}", median.p99),
-            format!("{:.2}", median.max),
+            format!("{:.0}", median.postgres_cpu),
+            format!("{:.0}", median.server_cpu),
         ]);
     }
     rows

@@ -1,7 +1,7 @@
 //! Where everything runs: a durable PostgreSQL of our own, the seeded database that all others are copies of, and the
 //! processes of the contestants.
 
-use super::{database::Database, seed};
+use super::{cpu, database::Database, seed};
 use crate::{baseline::Design, load, measured::Measured, sql};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -173,6 +173,11 @@ impl Setting {
     pub fn url(&self, database: &str) -> String {
         let base = self.server.as_ref().map_or("", Server::url);
         format!("{base} dbname={database}")
+    }
+
+    /// The microseconds of a processor that PostgreSQL has taken so far.
+    pub fn postgres_cpu(&self) -> u64 {
+        self.server.as_ref().and_then(Server::pid).map_or(0, cpu::micros)
     }
 
     /// PostgreSQL's version.
