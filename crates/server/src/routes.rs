@@ -3,7 +3,9 @@
 
 use crate::{
     App,
-    api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
+    api::{
+        accounts, admin, api_keys, auth, entries, health, sessions, statements, transactions, users,
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -47,8 +49,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::list, accounts::open))
         .routes(routes!(accounts::summaries))
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
-        .routes(routes!(accounts::balance))
-        .routes(routes!(accounts::entries))
+        .routes(routes!(entries::balance))
+        .routes(routes!(entries::list))
+        .routes(routes!(statements::draw))
         .routes(routes!(transactions::list, transactions::create))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
