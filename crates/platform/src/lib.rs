@@ -34,6 +34,7 @@ pub mod login;
 pub mod api_keys;
 pub mod accounts;
 pub mod transactions;
+pub mod entries;
 // The one road for money: orders go through the posting queue.
 mod posting;
 pub mod orders;

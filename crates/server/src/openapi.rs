@@ -6,8 +6,10 @@
 //! possible which is not described.
 
 use crate::{
-    App, catalogue,
-    fields::{Begin, End, Search, Term, WrittenAmount},
+    App,
+    api::statements::Format,
+    catalogue,
+    fields::{Begin, End, Order, Search, Term, WrittenAmount},
     problem::{ErrorBody, FieldError},
     routes,
 };
@@ -45,6 +47,8 @@ pub(crate) fn document() -> String {
         named::<FieldError>(),
         named::<Begin>(),
         named::<End>(),
+        named::<Format>(),
+        named::<Order>(),
         named::<Search>(),
         named::<Term>(),
         named::<WrittenAmount>(),
@@ -227,7 +231,8 @@ fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
     } else {
         json!({"$ref": "#/components/schemas/Error"})
     };
-    response["content"] = json!({"application/json": {"schema": schema}});
+    // What else it can be asked for as stays as it is.
+    response["content"]["application/json"] = json!({"schema": schema});
     let mut names = vec!["X-Request-Id"];
     if limited {
         names.extend(["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]);

@@ -4,7 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, health, orders, sessions, transactions, users,
+        accounts, admin, api_keys, auth, batches, entries, health, orders, sessions, statements,
+        transactions, users,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,8 +50,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::list, accounts::open))
         .routes(routes!(accounts::summaries))
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
-        .routes(routes!(accounts::balance))
-        .routes(routes!(accounts::entries))
+        .routes(routes!(entries::balance))
+        .routes(routes!(entries::list))
+        .routes(routes!(statements::draw))
         .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
         .routes(routes!(batches::outcome))

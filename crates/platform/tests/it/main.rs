@@ -5,10 +5,12 @@
 mod book;
 mod contention;
 mod guards;
+mod history;
 mod keys;
 mod migrations;
 mod money;
 mod outage;
+mod past;
 mod people;
 mod programs;
 mod schema;

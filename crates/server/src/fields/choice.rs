@@ -1,7 +1,7 @@
 //! Closed lists of words.
 
 use super::string;
-use platform::{accounts, users};
+use platform::{accounts, entries, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -60,9 +60,15 @@ choices! {
     Role(platform::Role) = ["user", "admin"];
     /// The states of a user.
     UserStatus(users::UserStatus) = ["active", "suspended", "closed"];
+    /// By which date an entry counts: when it was booked, or its business date.
+    Basis(entries::Basis) = ["recorded", "effective"];
+    /// Which end of a list comes first: the oldest, or the newest.
+    Order(entries::Order) = ["asc", "desc"];
 }
 
 written! {
     /// Which way a transaction moves its account.
     Direction(ledger::Direction) = ["in", "out"];
+    /// One of the bank's own accounts, by purpose.
+    Purpose(entries::Purpose) = ["cash", "adjustments", "conversion", "rounding"];
 }

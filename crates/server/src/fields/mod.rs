@@ -10,15 +10,17 @@ mod permissions;
 mod text;
 mod time;
 
-pub(crate) use choice::{AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus};
+pub(crate) use choice::{
+    AccountStatus, AccountType, Basis, Direction, Kind, Order, Purpose, Role, Status, UserStatus,
+};
 pub(crate) use metadata::{Metadata, MetadataFilter};
-pub(crate) use money::{Amount, Money, Rate, WrittenAmount};
+pub(crate) use money::{Amount, Money, Rate, Turnover, WrittenAmount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
     AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone,
     RateSource, Search, Term, Typed,
 };
-pub(crate) use time::{Begin, End, Time};
+pub(crate) use time::{Begin, End, Moment, Time};
 
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{ObjectBuilder, Type};

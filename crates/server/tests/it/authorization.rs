@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What a key needs for each operation that a key may use.
-const NEEDED: [(&str, &str); 19] = [
+const NEEDED: [(&str, &str); 20] = [
     ("get_auth_profile", "read:profile"),
     ("get_profile", "read:profile"),
     ("list_accounts", "read:accounts"),
@@ -19,6 +19,7 @@ const NEEDED: [(&str, &str); 19] = [
     ("get_account", "read:accounts"),
     ("get_balance", "read:accounts"),
     ("list_entries", "read:accounts"),
+    ("get_statement", "read:accounts"),
     ("open_account", "write:accounts"),
     ("update_account", "write:accounts"),
     ("close_account", "write:accounts"),
