@@ -1,5 +1,5 @@
 //! What has outlived its use is removed, a bounded number of rows at a time:
-//! idempotency keys, and sessions long expired. Money and audit rows never are.
+//! clients' idempotency keys, and sessions long expired. Money and audit rows never are.
 
 use crate::{Platform, error::Result, idempotency, sessions};
 use std::time::Duration;

@@ -41,6 +41,14 @@ impl IdempotencyKey {
         }
         Ok(Self { key: key.to_owned(), fingerprint: Sha256::digest(request).to_vec() })
     }
+
+    /// A key of the bank's own. Its name has a blank, so no client can send it, and
+    /// it is kept as long as what it stands for: [`purge`] leaves it alone.
+    pub(crate) fn internal(name: String) -> Self {
+        debug_assert!(name.contains(' '), "{name}");
+        let fingerprint = Sha256::digest(&name).to_vec();
+        Self { key: name, fingerprint }
+    }
 }
 
 /// What came out, and when it first did.
@@ -112,9 +120,10 @@ statements! {
           FROM wallstreet.idempotency_keys WHERE user_id = $1 AND key = $2";
     /// Settles a claimed key.
     FINISH = "UPDATE wallstreet.idempotency_keys SET outcome = $3 WHERE user_id = $1 AND key = $2";
-    /// Forgets old keys, a bounded number at a time.
+    /// Forgets old keys of clients, a bounded number at a time.
     PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM wallstreet.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 1000))";
+        SELECT ctid FROM wallstreet.idempotency_keys
+         WHERE created_at < $1 AND strpos(key, ' ') = 0 ORDER BY created_at LIMIT 1000))";
 }
 
 /// Takes the key for the caller's transaction, or replays its outcome.
@@ -150,7 +159,7 @@ pub(crate) async fn finish_in<T: Serialize>(
     Ok(())
 }
 
-/// Forgets keys older than [`KEPT`]; says how many.
+/// Forgets clients' keys older than [`KEPT`]; says how many.
 pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
     let before = now.saturating_sub(KEPT).map_err(Error::internal)?;
     connection.execute(PURGE, &[&Utc(before)]).await

@@ -56,23 +56,7 @@ pub async fn create(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    let target = match (draft.kind, draft.target) {
-        (Kind::Transfer, Some(Target::Id(id))) => Some(id),
-        (Kind::Transfer, Some(Target::Number(number))) => {
-            Some(accounts::resolve(platform, &number).await?)
-        }
-        (Kind::Transfer, None) => {
-            return Err(Error::invalid(
-                "toAccountId",
-                "required",
-                "is required for a transfer (or toAccountNumber)",
-            ));
-        }
-        (_, Some(_)) => {
-            return Err(Error::invalid("toAccountId", "unexpected", "belongs to a transfer only"));
-        }
-        (_, None) => None,
-    };
+    let target = resolve(platform, draft.kind, draft.target).await?;
     let action = Action::Create(NewTransaction {
         id: TransactionId(platform.new_id()),
         paired_id: TransactionId(platform.new_id()),
@@ -85,6 +69,29 @@ pub async fn create(
     });
     let words = Words { description: draft.description, metadata: draft.metadata };
     post(platform, actor, action, words, key).await
+}
+
+/// The account an order goes to: exactly a transfer has one.
+pub(crate) async fn resolve(
+    platform: &Platform,
+    kind: Kind,
+    target: Option<Target>,
+) -> Result<Option<AccountId>> {
+    match (kind, target) {
+        (Kind::Transfer, Some(Target::Id(id))) => Ok(Some(id)),
+        (Kind::Transfer, Some(Target::Number(number))) => {
+            accounts::resolve(platform, &number).await.map(Some)
+        }
+        (Kind::Transfer, None) => Err(Error::invalid(
+            "toAccountId",
+            "required",
+            "is required for a transfer (or toAccountNumber)",
+        )),
+        (_, Some(_)) => {
+            Err(Error::invalid("toAccountId", "unexpected", "belongs to a transfer only"))
+        }
+        (_, None) => Ok(None),
+    }
 }
 
 /// Completes a pending transaction: the money moves.

@@ -3,7 +3,7 @@
 
 use crate::{
     App,
-    api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
+    api::{accounts, admin, api_keys, auth, health, schedules, sessions, transactions, users},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -54,6 +54,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(transactions::get, transactions::annotate))
         .routes(routes!(transactions::process))
         .routes(routes!(transactions::cancel))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::get, schedules::change, schedules::end))
+        .routes(routes!(schedules::runs))
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))

@@ -6,6 +6,7 @@ pub(crate) mod admin;
 pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod health;
+pub(crate) mod schedules;
 pub(crate) mod sessions;
 pub(crate) mod transactions;
 pub(crate) mod users;

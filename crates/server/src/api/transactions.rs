@@ -51,24 +51,31 @@ impl TryFrom<CreateTransaction> for Draft {
     type Error = Problem;
 
     fn try_from(new: CreateTransaction) -> Result<Self, Problem> {
-        let target = match (new.to_account_id, new.to_account_number) {
-            (Some(_), Some(_)) => {
-                let text = "cannot be combined with toAccountId: use one of the two";
-                return Err(Problem::field("toAccountNumber", "conflicting", text));
-            }
-            (Some(id), None) => Some(Target::Id(id.into())),
-            (None, number) => number.map(|number| Target::Number(number.0)),
-        };
         Ok(Self {
             account: new.account_id.into(),
             kind: new.transaction_type.0,
             amount: new.amount.0,
             currency: new.currency.map(|currency| currency.0),
-            target,
+            target: target(new.to_account_id, new.to_account_number)?,
             description: new.description.map(|description| description.0),
             metadata: new.metadata.map(|metadata| metadata.0).unwrap_or_default(),
             complete: new.process.unwrap_or(false),
         })
+    }
+}
+
+/// Where an order goes, said in one of two ways.
+pub(super) fn target(
+    id: Option<Id>,
+    number: Option<AccountNumber>,
+) -> Result<Option<Target>, Problem> {
+    match (id, number) {
+        (Some(_), Some(_)) => {
+            let text = "cannot be combined with toAccountId: use one of the two";
+            Err(Problem::field("toAccountNumber", "conflicting", text))
+        }
+        (Some(id), None) => Ok(Some(Target::Id(id.into()))),
+        (None, number) => Ok(number.map(|number| Target::Number(number.0))),
     }
 }
 

@@ -17,3 +17,4 @@ mod limits;
 mod lists;
 mod people;
 mod quick_start;
+mod schedules;
