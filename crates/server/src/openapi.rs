@@ -64,7 +64,7 @@ pub(crate) fn document() -> String {
     codes.sort_unstable();
     codes.dedup();
     document["components"]["schemas"]["Error"]["properties"]["code"]["enum"] = json!(codes);
-    for order in ["CreateTransaction", "BatchItem"] {
+    for order in ["CreateTransaction", "BatchItem", "CreateSchedule"] {
         transfer_needs_a_target(&mut document["components"]["schemas"][order]);
     }
     document["components"]["headers"] = headers();
@@ -100,13 +100,14 @@ pub(crate) fn document() -> String {
     text
 }
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Health", "How the service is doing. Public, not limited."),
     ("Auth", "Registration, login, sessions."),
     ("Users", "Your own profile."),
     ("API keys", "How programs come in. Only a logged-in person manages keys."),
     ("Accounts", "Where money is held, and how it moved."),
     ("Transactions", "How money moves: pending, then completed or failed, and nothing else."),
+    ("Schedules", "Orders for later, once or again and again: each occurrence exactly once."),
     ("Admin", "For the role admin; a key needs `admin:users` or `read:audit` as well."),
 ];
 

@@ -4,8 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, orders, sessions, statements,
-        transactions, users,
+        accounts, admin, api_keys, auth, batches, entries, health, orders, schedules, sessions,
+        statements, transactions, users,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -62,6 +62,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(orders::capture))
         .routes(routes!(orders::reverse))
         .routes(routes!(orders::cancel))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::get, schedules::change, schedules::end))
+        .routes(routes!(schedules::runs))
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))

@@ -9,6 +9,7 @@ pub(crate) mod batches;
 pub(crate) mod entries;
 pub(crate) mod health;
 pub(crate) mod orders;
+pub(crate) mod schedules;
 pub(crate) mod sessions;
 pub(crate) mod statements;
 pub(crate) mod transactions;

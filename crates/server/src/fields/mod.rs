@@ -6,19 +6,22 @@
 mod choice;
 mod metadata;
 mod money;
+mod number;
 mod permissions;
 mod text;
 mod time;
 
 pub(crate) use choice::{
-    AccountStatus, AccountType, Basis, Direction, Kind, Order, Purpose, Role, Status, UserStatus,
+    AccountStatus, AccountType, Basis, Direction, Kind, Missed, Order, Purpose, Role, RunStatus,
+    ScheduleStatus, Status, Unit, UserStatus,
 };
 pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, Rate, Turnover, WrittenAmount};
+pub(crate) use number::{EveryCount, RunCount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
     AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone,
-    RateSource, Search, Term, Typed,
+    RateSource, Search, Term, TimeZone, Typed,
 };
 pub(crate) use time::{Begin, End, Moment, Time};
 

@@ -18,3 +18,4 @@ mod lists;
 mod people;
 mod quick_start;
 mod statements;
+mod schedules;
