@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     lookup::Lookup,
     migrations,
-    posting::Queue,
+    posting::{Contention, Queue},
     sessions,
     settings::Settings,
 };
@@ -112,6 +112,11 @@ impl Platform {
 
     pub(crate) fn sessions(&self) -> &Lookup<Uuid, sessions::Bearer> {
         &self.0.sessions
+    }
+
+    /// What the posting road is doing, on this server.
+    pub fn contention(&self) -> Contention {
+        self.0.queue.contention()
     }
 
     pub(crate) fn hashing(&self) -> Arc<Semaphore> {

@@ -11,6 +11,7 @@
 // Tools: they know nothing of the bank.
 pub mod error;
 pub mod clock;
+pub mod meter;
 pub mod secret;
 pub mod settings;
 mod tls;
@@ -36,7 +37,7 @@ pub mod accounts;
 pub mod transactions;
 pub mod entries;
 // The one road for money: orders go through the posting queue.
-mod posting;
+pub mod posting;
 pub mod orders;
 // Orders that the bank gives when they are due.
 pub mod schedules;

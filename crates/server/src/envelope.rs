@@ -40,7 +40,8 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     let _inside = span.entered();
     let mut response = dress(&app, &origin, answer);
     let elapsed = started.elapsed();
-    tracing::info!(status = response.status().as_u16(), ?elapsed, "answered");
+    app.requests.note(response.status().as_u16(), elapsed);
+    tracing::debug!(status = response.status().as_u16(), ?elapsed, "answered");
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(&origin.request_id) {

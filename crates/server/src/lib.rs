@@ -34,6 +34,7 @@ mod windows;
 
 pub use serve::serve;
 
+use api::metrics::Requests;
 use axum::{
     Router,
     extract::FromRef,
@@ -95,13 +96,15 @@ struct Inner {
     platform: Platform,
     settings: Settings,
     limits: Limits,
+    requests: Requests,
     draining: AtomicBool,
 }
 
 impl App {
     fn new(platform: Platform, settings: Settings) -> Self {
         let limits = Limits::new(settings.rate_limits);
-        Self(Arc::new(Inner { platform, settings, limits, draining: AtomicBool::new(false) }))
+        let (requests, draining) = (Requests::none(), AtomicBool::new(false));
+        Self(Arc::new(Inner { platform, settings, limits, requests, draining }))
     }
 
     /// From now on, send new requests elsewhere.

@@ -4,8 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, orders, schedules, sessions,
-        statements, transactions, users,
+        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, schedules,
+        sessions, statements, transactions, users,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -27,6 +27,7 @@ fn open() -> OpenApiRouter<App> {
         .routes(routes!(health::redis))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::scrape))
 }
 
 /// Where secrets are tried: failures are counted.
@@ -69,4 +70,5 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))
         .routes(routes!(admin::audit_logs))
+        .routes(routes!(metrics::contention))
 }

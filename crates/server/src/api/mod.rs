@@ -8,6 +8,7 @@ pub(crate) mod auth;
 pub(crate) mod batches;
 pub(crate) mod entries;
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod orders;
 pub(crate) mod schedules;
 pub(crate) mod sessions;

@@ -40,12 +40,13 @@ const NEEDED: [(&str, &str); 26] = [
     ("end_schedule", "write:transactions"),
 ];
 
-const ADMIN_NEEDED: [(&str, &str); 5] = [
+const ADMIN_NEEDED: [(&str, &str); 6] = [
     ("admin_list_users", "admin:users"),
     ("admin_get_user", "admin:users"),
     ("admin_update_user", "admin:users"),
     ("admin_list_accounts", "admin:users"),
     ("admin_list_audit_logs", "read:audit"),
+    ("admin_get_contention", "read:audit"),
 ];
 
 /// Calls an operation with a body that is right and ids that lead nowhere.
