@@ -4,6 +4,9 @@
 //! indexes, triggers and constraints are the product's own, from its migrations. After the first run of each contestant
 //! the judge compares the rows of a transfer with the product's.
 
+/// How many rows a transfer touches.
+pub const ROWS: usize = 8;
+
 /// The rows of the newest transfer as text, one a line, with everything taken out that differs from transfer to transfer:
 /// ids, references, hashes, times, numbers.
 pub const SHAPES: &str = r#"
