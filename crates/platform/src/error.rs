@@ -117,6 +117,8 @@ impl From<Refusal> for Error {
             }
             Refusal::TransactionNotFound => Self::NotFound(Resource::Transaction),
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
+            Refusal::ReversalNotYours => Self::Forbidden(Forbidden::NotTheReceiver),
+            Refusal::BackdatingNotAllowed => Self::Forbidden(Forbidden::Backdating),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
             refusal => Self::Refused { refusal, original: None },
         }
@@ -196,6 +198,10 @@ coded! {
         SessionOnly = "session_required", "This needs a logged-in user, not an API key";
         /// See `Refusal::TransferNotYours`.
         NotTheSender = "transfer_not_yours", "Only the sender can process or cancel this transfer";
+        /// See `Refusal::ReversalNotYours`.
+        NotTheReceiver = "reversal_not_yours", "Only the receiver can give a transfer back, or an administrator";
+        /// See `Refusal::BackdatingNotAllowed`.
+        Backdating = "backdating_not_allowed", "A business date needs an administrator, or a key of theirs with process:transactions";
         /// See `Refusal::SettlementNotAllowed`.
         Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions";
     }
@@ -214,6 +220,8 @@ coded! {
         ApiKey = "api_key_not_found", "API key";
         /// A session.
         Session = "session_not_found", "Session";
+        /// A schedule.
+        Schedule = "schedule_not_found", "Schedule";
     }
 }
 

@@ -6,13 +6,16 @@
 use crate::{
     Platform, accounts,
     actor::{Actor, Permission},
+    clock::moment,
     error::{Error, Resource, Result},
     idempotency::{self, Fate, IdempotencyKey, Outcome},
     posting::{Order, Words},
-    transactions::{self, Description, Metadata, Transaction},
+    transactions::{self, Description, Metadata, RateSource, Transaction},
 };
+use jiff::Timestamp;
 use ledger::{
-    AccountId, AccountNumber, Action, Amount, Currency, Kind, NewTransaction, TransactionId,
+    AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, Rate,
+    Reversal, TransactionId,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -23,6 +26,15 @@ pub enum Target {
     Id(AccountId),
     /// To the account with this number.
     Number(AccountNumber),
+}
+
+impl Target {
+    fn number(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Number(number) => Some(number.as_str()),
+        }
+    }
 }
 
 /// A transaction as the caller wants it.
@@ -44,6 +56,13 @@ pub struct Draft {
     pub metadata: Metadata,
     /// Complete at once instead of leaving it pending.
     pub complete: bool,
+    /// From when on it can no longer be completed; for a pending one.
+    pub expires: Option<Timestamp>,
+    /// The business date, where it is not the recorded one.
+    pub effective: Option<Timestamp>,
+    /// For a transfer between currencies: target for one of source, and where that
+    /// comes from.
+    pub exchange: Option<(Rate, RateSource)>,
 }
 
 /// Writes a transaction, pending or completed.
@@ -80,16 +99,13 @@ pub async fn create_all(
     if atomic {
         refuse_twins(&drafts)?;
     }
-    let numbers = drafts.iter().filter_map(|(draft, _)| match &draft.target {
-        Some(Target::Number(number)) => Some(number.as_str()),
-        _ => None,
-    });
+    let numbers = drafts.iter().filter_map(|(draft, _)| draft.target.as_ref()?.number());
     let numbers = accounts::resolve(platform, numbers.collect()).await?;
-    let places = drafts.len();
+    let (places, now) = (drafts.len(), platform.now());
     let (mut orders, mut ordered) = (Vec::with_capacity(places), Vec::with_capacity(places));
     let mut answers: Vec<Option<Result<Outcome<Transaction>>>> = Vec::with_capacity(places);
     for (place, (draft, key)) in drafts.into_iter().enumerate() {
-        match target(&draft, &numbers) {
+        match target(&draft, &numbers, now) {
             Ok(target) => {
                 orders.push(new_order(platform, actor, draft, target, key));
                 ordered.push(place);
@@ -133,21 +149,54 @@ fn refuse_twins(drafts: &[(Draft, Option<IdempotencyKey>)]) -> Result<()> {
     Ok(())
 }
 
-fn target(draft: &Draft, numbers: &HashMap<String, AccountId>) -> Result<Option<AccountId>> {
-    match (draft.kind, &draft.target) {
+/// Where it goes, if all that holds for every caller is in order.
+fn target(
+    draft: &Draft,
+    numbers: &HashMap<String, AccountId>,
+    now: Timestamp,
+) -> Result<Option<AccountId>> {
+    let wrong = |field, code, text: &str| Err(Error::invalid(field, code, text));
+    if let Some(expires) = draft.expires {
+        if draft.complete {
+            let text = "is for a pending transaction: leave out `process` or this";
+            return wrong("expiresAt", "conflicting", text);
+        }
+        if expires <= now {
+            return wrong("expiresAt", "in_the_past", "must lie in the future");
+        }
+    }
+    if draft.exchange.is_some() && draft.kind != Kind::Transfer {
+        return wrong("exchange", "unexpected", "belongs to a transfer only");
+    }
+    place(draft.kind, draft.target.as_ref(), numbers)
+}
+
+/// The account an order goes to: exactly a transfer has one.
+pub(crate) async fn resolve(
+    platform: &Platform,
+    kind: Kind,
+    target: Option<&Target>,
+) -> Result<Option<AccountId>> {
+    let numbers = target.and_then(Target::number).into_iter().collect();
+    place(kind, target, &accounts::resolve(platform, numbers).await?)
+}
+
+fn place(
+    kind: Kind,
+    target: Option<&Target>,
+    numbers: &HashMap<String, AccountId>,
+) -> Result<Option<AccountId>> {
+    let wrong = |code, text| Err(Error::invalid("toAccountId", code, text));
+    match (kind, target) {
         (Kind::Transfer, Some(Target::Id(id))) => Ok(Some(*id)),
         (Kind::Transfer, Some(Target::Number(number))) => {
             let found = numbers.get(number.as_str()).copied();
             found.map(Some).ok_or(Error::NotFound(Resource::Account))
         }
-        (Kind::Transfer, None) => Err(Error::invalid(
-            "toAccountId",
-            "required",
-            "is required for a transfer (or toAccountNumber)",
-        )),
-        (_, Some(_)) => {
-            Err(Error::invalid("toAccountId", "unexpected", "belongs to a transfer only"))
+        (Kind::Transfer, None) => {
+            wrong("required", "is required for a transfer (or toAccountNumber)")
         }
+        (_, Some(_)) => wrong("unexpected", "belongs to a transfer only"),
         (_, None) => Ok(None),
     }
 }
@@ -168,8 +217,15 @@ fn new_order(
         amount: draft.amount,
         currency: draft.currency,
         complete: draft.complete,
+        expires: draft.expires.map(moment),
+        effective: draft.effective.map(moment),
+        rate: draft.exchange.as_ref().map(|(rate, _)| *rate),
     });
-    let words = Words { description: draft.description, metadata: draft.metadata };
+    let words = Words {
+        description: draft.description,
+        metadata: draft.metadata,
+        rate_source: draft.exchange.map(|(_, source)| source),
+    };
     let touches = [Some(draft.account), target].into_iter().flatten().collect();
     order(platform, actor, action, touches, words, key)
 }
@@ -200,6 +256,70 @@ pub async fn cancel(
 ) -> Result<Outcome<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
     post_named(platform, actor, transaction, Action::Cancel(transaction), key).await
+}
+
+/// Moves a part of what a pending transaction holds: all that remains without an
+/// amount. With `last`, or when nothing remains, it is completed.
+///
+/// # Errors
+/// Everything a [`ledger::Refusal`] can say.
+pub async fn capture(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    amount: Option<Amount>,
+    last: bool,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    require_processing(actor)?;
+    let action = Action::Capture(Capture { id: transaction, amount, last });
+    post_named(platform, actor, transaction, action, key).await
+}
+
+/// Gives back what a completed transaction moved: all that is left without an
+/// amount. The answer is the new transaction that does so.
+///
+/// # Errors
+/// Everything a [`ledger::Refusal`] can say.
+pub async fn reverse(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    amount: Option<Amount>,
+    words: (Option<Description>, Metadata),
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    actor.require(Permission::WriteTransactions)?;
+    let action = Action::Reverse(Reversal {
+        id: transaction,
+        amount,
+        new_id: TransactionId(platform.new_id()),
+        new_paired_id: TransactionId(platform.new_id()),
+    });
+    let (description, metadata) = words;
+    let words = Words { description, metadata, rate_source: None };
+    let touches = transactions::accounts_of(platform, transaction).await?;
+    platform.queue().post(order(platform, actor, action, touches, words, key)).await
+}
+
+/// Ends pending transactions whose time is over; says how many. A few at a time,
+/// soonest first; what cannot be ended now is tried again.
+///
+/// # Errors
+/// [`Error::Unavailable`] while the database cannot be reached.
+pub async fn expire(platform: &Platform) -> Result<usize> {
+    let due = transactions::due(platform).await?;
+    let bank = Actor::bank();
+    let orders = due.into_iter().map(|(transaction, touches)| {
+        let action = Action::Expire(transaction);
+        order(platform, &bank, action, touches, Words::default(), None)
+    });
+    let orders: Vec<Order> = orders.collect();
+    if orders.is_empty() {
+        return Ok(0);
+    }
+    let answers = platform.queue().post_all(orders, false).await?;
+    Ok(answers.iter().filter(|answer| answer.is_ok()).count())
 }
 
 /// A key that only processes need not be allowed to write.

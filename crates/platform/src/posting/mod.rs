@@ -8,6 +8,9 @@
 //! a lock nor a link.
 
 mod batch;
+mod draft;
+mod read;
+mod references;
 mod rows;
 mod store;
 mod waiting;
@@ -19,10 +22,12 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::{IdempotencyKey, Outcome},
+    secret,
     settings::PoolSettings,
-    transactions::{Description, Metadata, Transaction},
+    transactions::{Description, Metadata, RateSource, Transaction},
 };
 use ledger::{AccountId, Action, Authority};
+use references::References;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -53,6 +58,7 @@ const PLANNING: &str = "SET plan_cache_mode = force_generic_plan;
 pub(crate) struct Words {
     pub(crate) description: Option<Description>,
     pub(crate) metadata: Metadata,
+    pub(crate) rate_source: Option<RateSource>,
 }
 
 /// An order on its way through the queue.
@@ -83,9 +89,12 @@ impl Queue {
     pub(crate) fn open(database: &str, pool: PoolSettings, clock: &Arc<dyn Clock>) -> Result<Self> {
         let pool = db::pool(database, PoolSettings { max: WRITERS + 1, ..pool }, PLANNING)?;
         let waiting = Arc::new(Waiting::new(CAPACITY));
+        let start = u32::from_be_bytes(secret::random::<4>()?);
+        let references = Arc::new(References::starting_at(start));
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
-            let writer = Arc::new(Writer::new(pool.clone(), Arc::clone(clock)));
+            let writer =
+                Arc::new(Writer::new(pool.clone(), Arc::clone(clock), Arc::clone(&references)));
             writers.spawn(writer::run(writer, Arc::clone(&waiting)));
         }
         Ok(Self { waiting, writers: Mutex::new(writers) })

@@ -1,20 +1,16 @@
-//! What a batch reads and what it has decided, as arrays: one statement a table.
+//! What a batch has decided, as arrays: one statement a table.
 
-use super::{Answer, Order, batch::Patience, store};
+use super::{Answer, Order, store};
 use crate::{
+    clock::timestamp,
     db::{Connection, Numeric, Param, Utc},
     error::{Error, Result},
-    idempotency::{IdempotencyKey, Recorded},
-    transactions::Transaction,
+    idempotency::Recorded,
+    transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
-use ledger::{Account, Direction, Entry, Status, TransactionId, UserId};
-use std::collections::BTreeSet;
-use tokio_postgres::Row;
+use ledger::{Account, Currency, Direction, Entry, Remainder, TransactionId};
 use uuid::Uuid;
-
-/// A pending transaction that ended: how, and why if it failed.
-pub(super) type Ended = (TransactionId, Status, Option<&'static str>);
 
 /// A key and what it stands for from now on.
 pub(super) struct KeyRow<'o> {
@@ -23,42 +19,6 @@ pub(super) struct KeyRow<'o> {
     fingerprint: &'o [u8],
     outcome: String,
     request_id: &'o str,
-}
-
-/// Locks every account that the orders can touch, and reads it.
-pub(super) async fn lock_accounts(
-    session: &Connection,
-    orders: &[&Order],
-    patience: Patience,
-) -> Result<Vec<Row>> {
-    let touched: BTreeSet<Uuid> =
-        orders.iter().flat_map(|order| &order.touches).map(|account| account.0).collect();
-    let lock = match patience {
-        Patience::Wait => store::LOCK_ACCOUNTS,
-        Patience::LeaveOut => store::LOCK_FREE_ACCOUNTS,
-    };
-    session.query(lock, &[&touched.into_iter().collect::<Vec<_>>()]).await
-}
-
-/// What the keys of the orders already stand for.
-pub(super) async fn find_keys(
-    session: &Connection,
-    asked: &[(UserId, &IdempotencyKey)],
-) -> Result<Vec<Row>> {
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let users: Vec<Uuid> = asked.iter().map(|(user, _)| user.0).collect();
-    let keys: Vec<&str> = asked.iter().map(|(_, key)| key.key.as_str()).collect();
-    session.query(store::FIND_KEYS, &[&users, &keys]).await
-}
-
-/// The transactions that the orders name, with their other halves.
-pub(super) async fn find_transactions(session: &Connection, named: &[Uuid]) -> Result<Vec<Row>> {
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
-    session.query(store::FIND_TRANSACTIONS, &[&named]).await
 }
 
 /// Writes new transactions.
@@ -84,7 +44,11 @@ pub(super) async fn insert_transactions(
         new.iter().map(|t| t.counterparty_account_id.map(|id| id.0)).collect();
     let pairs: Vec<Option<Uuid>> =
         new.iter().map(|t| t.paired_transaction_id.map(|id| id.0)).collect();
-    let params: [Param<'_>; 13] = [
+    let reversed: Vec<Option<Uuid>> =
+        new.iter().map(|t| t.reverses_transaction_id.map(|id| id.0)).collect();
+    let expiries: Vec<Option<Utc>> = new.iter().map(|t| t.expires_at.map(Utc)).collect();
+    let dates: Vec<Option<Utc>> = new.iter().map(|t| t.effective_at.map(Utc)).collect();
+    let params: [Param<'_>; 16] = [
         &ids,
         &accounts,
         &kinds,
@@ -97,6 +61,9 @@ pub(super) async fn insert_transactions(
         &metadata,
         &others,
         &pairs,
+        &reversed,
+        &expiries,
+        &dates,
         &Utc(at),
     ];
     session.execute(store::INSERT_TRANSACTIONS, &params).await?;
@@ -112,16 +79,18 @@ pub(super) async fn update_accounts(session: &Connection, left: &[&Account]) -> 
     let balances: Vec<Numeric> = left.iter().map(|account| Numeric(account.balance)).collect();
     let available: Vec<Numeric> = left.iter().map(|account| Numeric(account.available)).collect();
     let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-    session.execute(store::UPDATE_ACCOUNTS, &[&ids, &balances, &available, &counts]).await?;
+    let spent: Vec<Numeric> = left.iter().map(|account| Numeric(account.spent.amount)).collect();
+    let days = left.iter().map(|account| i32::try_from(account.spent.day.0));
+    let days = days.collect::<Result<Vec<i32>, _>>().map_err(Error::internal)?;
+    let newest: Vec<Option<Utc>> =
+        left.iter().map(|account| account.newest_entry.map(|at| Utc(timestamp(at)))).collect();
+    let params: [Param<'_>; 7] = [&ids, &balances, &available, &counts, &spent, &days, &newest];
+    session.execute(store::UPDATE_ACCOUNTS, &params).await?;
     Ok(())
 }
 
 /// Writes the movements, in the order in which they were decided.
-pub(super) async fn insert_entries(
-    session: &Connection,
-    entries: &[Entry],
-    at: Timestamp,
-) -> Result<()> {
+pub(super) async fn insert_entries(session: &Connection, entries: &[Entry]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -132,7 +101,10 @@ pub(super) async fn insert_entries(
     let currencies: Vec<&str> = entries.iter().map(|entry| entry.currency.code()).collect();
     let (source_seqs, source_balances) = history(entries.iter().map(|entry| entry.source));
     let (target_seqs, target_balances) = history(entries.iter().map(|entry| entry.target));
-    let params: [Param<'_>; 10] = [
+    let recorded: Vec<Utc> = entries.iter().map(|entry| Utc(timestamp(entry.recorded))).collect();
+    let effective: Vec<Option<Utc>> =
+        entries.iter().map(|entry| entry.effective.map(|at| Utc(timestamp(at)))).collect();
+    let params: [Param<'_>; 11] = [
         &named,
         &sources,
         &targets,
@@ -142,25 +114,70 @@ pub(super) async fn insert_entries(
         &source_balances,
         &target_seqs,
         &target_balances,
-        &Utc(at),
+        &recorded,
+        &effective,
     ];
     session.execute(store::INSERT_ENTRIES, &params).await?;
     Ok(())
 }
 
-/// Ends pending transactions.
-pub(super) async fn end_transactions(
+/// Writes what became of transactions that were there before.
+pub(super) async fn change_transactions(
     session: &Connection,
-    ended: &[Ended],
-    at: Timestamp,
+    changed: &[&Transaction],
 ) -> Result<()> {
-    if ended.is_empty() {
+    if changed.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = ended.iter().map(|(id, ..)| id.0).collect();
-    let states: Vec<&str> = ended.iter().map(|(_, state, _)| state.as_str()).collect();
-    let reasons: Vec<Option<&str>> = ended.iter().map(|(.., reason)| *reason).collect();
-    session.execute(store::END_TRANSACTIONS, &[&ids, &states, &reasons, &Utc(at)]).await?;
+    let ids: Vec<Uuid> = changed.iter().map(|t| t.id.0).collect();
+    let states: Vec<&str> = changed.iter().map(|t| t.status.as_str()).collect();
+    let reasons: Vec<Option<&str>> = changed.iter().map(|t| t.failure_reason.as_deref()).collect();
+    let captured: Vec<Option<Numeric>> =
+        changed.iter().map(|t| t.captured_amount.map(Numeric)).collect();
+    let reversed: Vec<Numeric> = changed.iter().map(|t| Numeric(t.reversed_amount)).collect();
+    let completed: Vec<Option<Utc>> = changed.iter().map(|t| t.completed_at.map(Utc)).collect();
+    let params: [Param<'_>; 6] = [&ids, &states, &reasons, &captured, &reversed, &completed];
+    session.execute(store::CHANGE_TRANSACTIONS, &params).await?;
+    Ok(())
+}
+
+/// Writes what was agreed for transfers between currencies.
+pub(super) async fn insert_exchanges(
+    session: &Connection,
+    exchanges: &[(TransactionId, Exchange)],
+    at: Timestamp,
+) -> Result<()> {
+    if exchanges.is_empty() {
+        return Ok(());
+    }
+    let terms = || exchanges.iter().map(|(_, exchange)| &exchange.terms);
+    let ids: Vec<Uuid> = exchanges.iter().map(|(id, _)| id.0).collect();
+    let sources: Vec<&str> = terms().map(|terms| terms.source_currency.code()).collect();
+    let given: Vec<Numeric> = terms().map(|terms| terms.source_amount.into()).collect();
+    let targets: Vec<&str> = terms().map(|terms| terms.target_currency.code()).collect();
+    let got: Vec<Numeric> = terms().map(|terms| terms.target_amount.into()).collect();
+    let rates: Vec<String> = terms().map(|terms| terms.rate.to_string()).collect();
+    let words: Vec<&str> =
+        exchanges.iter().map(|(_, exchange)| exchange.rate_source.as_str()).collect();
+    let remainders: Vec<String> = terms().map(|terms| terms.remainder.to_string()).collect();
+    let params: [Param<'_>; 9] =
+        [&ids, &sources, &given, &targets, &got, &rates, &words, &remainders, &Utc(at)];
+    session.execute(store::INSERT_EXCHANGES, &params).await?;
+    Ok(())
+}
+
+/// Writes what rounding leaves to be carried.
+pub(super) async fn update_rounding(
+    session: &Connection,
+    carried: &[(Currency, Remainder)],
+) -> Result<()> {
+    if carried.is_empty() {
+        return Ok(());
+    }
+    let currencies: Vec<&str> = carried.iter().map(|(currency, _)| currency.code()).collect();
+    let remainders: Vec<String> =
+        carried.iter().map(|(_, remainder)| remainder.to_string()).collect();
+    session.execute(store::UPDATE_ROUNDING, &[&currencies, &remainders]).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 use super::{
     Answer, Order,
     batch::{self, Patience},
+    references::References,
     refused, store,
     waiting::{Job, Waiting},
 };
@@ -42,6 +43,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 pub(super) struct Writer {
     pool: Pool,
     clock: Arc<dyn Clock>,
+    references: Arc<References>,
 }
 
 /// Takes all that waits and posts it, until the room is closed and empty. A batch
@@ -59,8 +61,8 @@ pub(super) async fn run(writer: Arc<Writer>, waiting: Arc<Waiting>) {
 
 impl Writer {
     /// A writer on connections of its own.
-    pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock }
+    pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>, references: Arc<References>) -> Self {
+        Self { pool, clock, references }
     }
 
     /// Posts the jobs together and answers everyone. If one order makes the
@@ -136,7 +138,7 @@ impl Writer {
             Ok(batch) => batch,
             Err(error) => return Err(turn_back(flight, error).await),
         };
-        let (posted, writing) = batch.decide()?;
+        let (posted, writing) = batch.decide(&self.references)?;
         let written = match timeout(STEP_PATIENCE, writing.write(&flight)).await {
             Ok(written) => written,
             Err(_) => Err(Error::OutcomeUnknown { cause: "the database went silent".to_owned() }),

@@ -1,6 +1,6 @@
 //! Many transactions in one request, and what became of a request.
 
-use super::transactions::{BatchItem, Transaction};
+use super::{orders::BatchItem, transactions::Transaction};
 use crate::{
     caller::Caller,
     extract::{Json, KeyName, item},
@@ -24,6 +24,10 @@ use utoipa::ToSchema;
 /// Transactions to be made together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"atomic": true, "transactions": [{
+    "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
+    "amount": 12.50, "process": true, "idempotencyKey": "payroll-2026-11-0001",
+}]}))]
 pub(crate) struct CreateBatch {
     /// All of them, or none. Otherwise each stands or falls by itself.
     atomic: Option<bool>,

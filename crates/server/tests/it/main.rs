@@ -17,3 +17,5 @@ mod limits;
 mod lists;
 mod people;
 mod quick_start;
+mod statements;
+mod schedules;
