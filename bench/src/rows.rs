@@ -111,7 +111,7 @@ fn party(user: Uuid, id: Uuid, account: Uuid, amount: Decimal, reference: &str) 
 fn outcome(transfer: Transfer, [id, pair]: [Uuid; 2], reference: &str, at: SystemTime) -> String {
     let (Transfer { source, target, cents, .. }, at) = (transfer, iso(at));
     format!(
-        r#"{{"done":{{"id":"{id}","account_id":"{source}","kind":"transfer","direction":"out","amount":{cents},"currency":"USD","status":"completed","description":null,"reference_number":"{reference}","metadata":{{}},"counterparty_account_id":"{target}","paired_transaction_id":"{pair}","failure_reason":null,"created_at":"{at}","updated_at":"{at}","completed_at":"{at}"}}}}"#
+        r#"{{"done":{{"id":"{id}","account_id":"{source}","kind":"transfer","direction":"out","amount":{cents},"currency":"USD","status":"completed","description":null,"reference_number":"{reference}","metadata":{{}},"counterparty_account_id":"{target}","paired_transaction_id":"{pair}","reversed_amount":0,"failure_reason":null,"created_at":"{at}","updated_at":"{at}","completed_at":"{at}"}}}}"#
     )
 }
 
