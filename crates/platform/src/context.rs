@@ -8,7 +8,8 @@ use crate::{
     error::{Error, Result},
     migrations,
     posting::Queue,
-    settings::Settings,
+    settings::{PoolSettings, Settings},
+    verification::{Report, Watch},
 };
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -29,7 +30,13 @@ struct Inner {
     ids: Mutex<ContextV7>,
     hashing: Arc<Semaphore>,
     queue: Queue,
+    beside: Pool,
+    watch: Watch,
 }
+
+/// What works beside the requests, the sealer and the checker, has connections of
+/// its own: it neither waits for requests nor makes them wait.
+const BESIDE: usize = 2;
 
 impl Platform {
     /// Opens the bank on a migrated database: a connection string of
@@ -50,6 +57,7 @@ impl Platform {
         drop(connection);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let queue = Queue::open(database, settings.pool, Arc::clone(&clock))?;
+        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool })?;
         Ok(Self(Arc::new(Inner {
             pool,
             clock,
@@ -58,6 +66,8 @@ impl Platform {
             ids: Mutex::new(ContextV7::new()),
             hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
             queue,
+            beside,
+            watch: Watch::default(),
         })))
     }
 
@@ -84,10 +94,25 @@ impl Platform {
     pub async fn shutdown(&self) {
         self.0.queue.close().await;
         self.0.pool.close();
+        self.0.beside.close();
+    }
+
+    /// What the last check of the ledger on this server found; `None` before the first.
+    pub fn last_check(&self) -> Option<Arc<Report>> {
+        self.0.watch.last()
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection> {
         Connection::lend(&self.0.pool).await
+    }
+
+    /// For what works beside the requests.
+    pub(crate) async fn connection_beside(&self) -> Result<Connection> {
+        Connection::lend(&self.0.beside).await
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     pub(crate) fn queue(&self) -> &Queue {

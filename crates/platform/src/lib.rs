@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod migrations;
 pub mod page;
 mod text;
+pub mod proof;
 // Who is acting.
 pub mod actor;
 // What happened, written in the transaction of the change itself.
@@ -36,8 +37,10 @@ pub mod transactions;
 // The one road for money: orders go through the posting queue.
 mod posting;
 pub mod orders;
-// What the bank can say about its past.
+// What the bank can say about its past, and prove.
 pub mod audit_logs;
+pub mod seals;
+pub mod verification;
 // What is done beside the requests.
 pub mod housekeeping;
 // Every statement of the crate, for the test that prepares them all.

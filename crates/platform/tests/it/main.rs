@@ -12,5 +12,7 @@ mod outage;
 mod people;
 mod programs;
 mod schema;
+mod seals;
 mod trail;
+mod verification;
 mod vocabulary;
