@@ -94,13 +94,14 @@ pub(crate) fn document() -> String {
     text
 }
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Health", "How the service is doing. Public, not limited."),
     ("Auth", "Registration, login, sessions."),
     ("Users", "Your own profile."),
     ("API keys", "How programs come in. Only a logged-in person manages keys."),
     ("Accounts", "Where money is held, and how it moved."),
     ("Transactions", "How money moves: pending, then completed or failed, and nothing else."),
+    ("Ledger", "The seals over the book, and the proof of a balance against them."),
     ("Admin", "For the role admin; a key needs `admin:users` or `read:audit` as well."),
 ];
 

@@ -3,7 +3,9 @@
 
 use crate::{
     App,
-    api::{accounts, admin, api_keys, auth, health, sessions, transactions, users},
+    api::{
+        accounts, admin, api_keys, auth, health, seals, sessions, transactions, users, verification,
+    },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -49,6 +51,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
         .routes(routes!(accounts::balance))
         .routes(routes!(accounts::entries))
+        .routes(routes!(seals::explain))
+        .routes(routes!(seals::list))
+        .routes(routes!(seals::get))
         .routes(routes!(transactions::list, transactions::create))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
@@ -58,4 +63,5 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))
         .routes(routes!(admin::audit_logs))
+        .routes(routes!(verification::last, verification::check))
 }

@@ -6,6 +6,8 @@ pub(crate) mod admin;
 pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod health;
+pub(crate) mod seals;
 pub(crate) mod sessions;
 pub(crate) mod transactions;
 pub(crate) mod users;
+pub(crate) mod verification;

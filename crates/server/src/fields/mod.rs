@@ -4,6 +4,7 @@
 //! by side, so that they agree. Knows no endpoint.
 
 mod choice;
+mod digest;
 mod metadata;
 mod money;
 mod permissions;
@@ -11,6 +12,7 @@ mod text;
 mod time;
 
 pub(crate) use choice::{AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus};
+pub(crate) use digest::{Digest, Neighbour};
 pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, WrittenAmount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
@@ -18,7 +20,7 @@ pub(crate) use text::{
     AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone, Search,
     Term, Typed,
 };
-pub(crate) use time::{Begin, End, Time};
+pub(crate) use time::{Begin, End, Moment, Time};
 
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{ObjectBuilder, Type};

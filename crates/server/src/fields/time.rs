@@ -1,4 +1,5 @@
-//! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds.
+//! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds; what is
+//! said of the book has its microseconds.
 
 use super::string;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -34,6 +35,24 @@ impl PartialSchema for Time {
 }
 
 impl ToSchema for Time {}
+
+/// A moment as the book keeps it: `2026-01-28T12:00:00.000000Z`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
+}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        date_time().examples(["2031-01-28T12:00:00.000000Z"]).into()
+    }
+}
+
+impl ToSchema for Moment {}
 
 macro_rules! bounds {
     ($($(#[$doc:meta])* $name:ident = $of_day:expr;)*) => {$(

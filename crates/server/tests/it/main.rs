@@ -16,4 +16,5 @@ mod input;
 mod limits;
 mod lists;
 mod people;
+mod proof;
 mod quick_start;
