@@ -1,12 +1,19 @@
 //! Seals, the proof of a balance, and the check of the ledger, over HTTP.
 
 use crate::support::{Answer, Api};
+use jiff::SignedDuration;
 use platform::{
     proof::{self, Derivation},
     seals::{MOST_EXPLAINED, Sealer},
 };
 use serde_json::json;
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+use testkit::{psql, skipped};
 
 /// Seals all there is, which is something. Other tests' transactions are waited for.
 async fn seal(api: &Api) {
@@ -20,12 +27,14 @@ async fn seal(api: &Api) {
 async fn explained(api: &Api) -> Answer {
     let ada = api.user().await;
     let (one, two) = (ada.account("100").await, ada.account("50").await);
+    api.bank.clock.advance(SignedDuration::from_secs(1));
     for amount in ["1", "2.5", "3"] {
         let order = json!({"accountId": one, "transactionType": "transfer", "amount": amount,
             "toAccountId": two, "process": true});
         ada.post("/api/v1/transactions", &order).await.expect(201);
     }
     seal(api).await;
+    api.bank.clock.advance(SignedDuration::from_secs(1));
     ada.transact(&one, "deposit", "7", true).await.expect(201);
     ada.transact(&one, "withdrawal", "8.25", true).await.expect(201);
     ada.transact(&one, "withdrawal", "9", false).await.expect(201);
@@ -145,4 +154,103 @@ async fn the_check_of_the_ledger_is_asked_for_and_read_and_names_what_differs() 
     let first = &report["checks"][0]["first"][0];
     assert_eq!(first["subject"], json!(format!("account {account}")));
     assert_eq!((&first["stored"], &first["recomputed"]), (&json!("12.00"), &json!("13.00")));
+}
+
+/// Exports the four tables as `docs/proof.md` says; false: this machine has no psql.
+fn export(api: &Api, home: &Path) -> bool {
+    fs::create_dir_all(home.join("dump")).unwrap();
+    let table = |name: &str| {
+        let file = home.join("dump").join(name.rsplit('.').next().unwrap());
+        format!("\\copy {name} TO '{}.csv' WITH (FORMAT csv, HEADER)\n", file.display())
+    };
+    let tables = ["accounts", "transactions", "wallstreet.entries", "wallstreet.seals"].map(table);
+    let script = home.join("export.sql");
+    fs::write(&script, format!("SET TIME ZONE 'UTC';\n{}", tables.concat())).unwrap();
+    psql(&api.bank.database.url, &script).is_some_and(|output| output.status.success())
+}
+
+/// Exit code and all that was said; `None`: this machine has no Python.
+fn python(home: &Path, arguments: &[&str]) -> Option<(i32, String)> {
+    let output = Command::new("python3").args(arguments).current_dir(home).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.code()?, String::from_utf8(said).unwrap()))
+}
+
+/// A directory that is gone with the test.
+struct Home(PathBuf);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_from_a_dump() {
+    let test = "a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_from_a_dump";
+    let api = Api::start().await;
+    let answer = explained(&api).await;
+    let home = Home(std::env::temp_dir().join(format!("{}-dump", api.bank.database.name())));
+    fs::create_dir_all(&home.0).unwrap();
+    if !export(&api, &home.0) {
+        return skipped(test, "psql is not installed");
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/verify-dump.py");
+    let write = |name: &str, text: &str| fs::write(home.0.join(name), text).unwrap();
+    write("proof.json", &answer.text);
+    write("statement.json", &statement(answer.data()["account"].as_str().unwrap(), "93.50"));
+    let run = || {
+        let files = ["--proof", "proof.json", "--statement", "statement.json"];
+        python(&home.0, &[&[script, "dump"], files.as_slice()].concat())
+    };
+    let Some(sound) = run() else { return skipped(test, "python3 is not installed") };
+    let counts = "2 accounts, 11 transactions, 7 entries, 1 seals (5 entries sealed), 1 proofs, 1 statements";
+    assert_eq!(sound, (0, format!("{counts}: 0 differences\n")));
+
+    // The program in the document, too.
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/proof.md");
+    let document = fs::read_to_string(document).unwrap();
+    let program = document.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    write("chain.py", program);
+    let (code, said) = python(&home.0, &["chain.py"]).unwrap();
+    assert!(code == 0 && said.starts_with("5 entries are as they were sealed"), "{said}");
+
+    // A proof and a statement that were touched.
+    write("proof.json", &answer.text.replace("\"balance\":92.25", "\"balance\":92.26"));
+    let (code, said) = run().unwrap();
+    assert!(code == 1 && said.contains("balance: is 92.26, recomputed 92.25"), "{said}");
+    write("proof.json", &answer.text);
+    write("statement.json", &statement(answer.data()["account"].as_str().unwrap(), "93.49"));
+    let (code, said) = run().unwrap();
+    assert!(code == 1 && said.contains("recomputed 93.5"), "{said}");
+    write("statement.json", "{}");
+    let (code, said) = run().unwrap();
+    assert!(code == 2 && said.contains("could not be checked"), "{said}");
+
+    // A book that was touched.
+    let alter = "SET session_replication_role = replica;
+        UPDATE wallstreet.entries SET amount = amount + 1 WHERE id = 4";
+    api.bank.client().await.batch_execute(alter).await.unwrap();
+    assert!(export(&api, &home.0));
+    let (code, said) = python(&home.0, &[script, "dump"]).unwrap();
+    assert_eq!(code, 1, "{said}");
+    for part in ["seal 1, root", "running balance", "available balance", "moved"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert_eq!(python(&home.0, &["chain.py"]).unwrap().0, 1);
+    assert_eq!(python(&home.0, &[script, "nowhere"]).unwrap().0, 2);
+}
+
+/// A statement of the account of [`explained`], from its second entry to its fifth.
+fn statement(account: &str, closing: &str) -> String {
+    let entries = [(2, "out", 1.0, 99.0), (3, "out", 2.5, 96.5), (4, "out", 3.0, 93.5)];
+    let entries = entries.map(|(sequence, direction, amount, balance)| {
+        json!({"sequence": sequence, "direction": direction, "amount": amount, "balance": balance})
+    });
+    json!({"success": true, "data": {
+        "accountId": account, "basis": "recorded", "from": "2026-01-15T12:00:01.000000Z",
+        "to": "2026-01-15T12:00:02.000000Z", "openingBalance": 100.0, "entries": entries,
+        "totals": {"count": 3, "in": 0.0, "out": 6.5}, "closingBalance": closing, "lastSequence": 4,
+    }})
+    .to_string()
 }

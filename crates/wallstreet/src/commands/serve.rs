@@ -11,7 +11,7 @@ use crate::{
     terminal,
 };
 use embedded_postgres::State;
-use platform::{Error, Platform, SystemClock, login, migrations};
+use platform::{Error, Platform, SystemClock, login, migrations, seals, verification};
 use server::RateLimits;
 use std::{
     io,
@@ -23,6 +23,7 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
+    task::JoinSet,
 };
 
 /// 128 and the number of SIGINT, as a shell would report it.
@@ -41,7 +42,9 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
+        let beside = work_beside(config, &platform);
         let served = serve(config, &database, platform.clone(), listener, stop).await;
+        drop(beside);
         platform.shutdown().await;
         served
     });
@@ -94,6 +97,16 @@ async fn open(config: &Config, database: &Database) -> Result<Platform, Failure>
     let (jwt_secret, api_key_salt) = config.secrets()?;
     let settings = settings(config, jwt_secret, api_key_salt);
     Ok(Platform::connect(database.url(), settings, Arc::new(SystemClock)).await?)
+}
+
+/// What is done beside the requests, until it is dropped.
+fn work_beside(config: &Config, platform: &Platform) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(seals::run(platform.clone()));
+    if let Some(every) = config.check_interval {
+        tasks.spawn(verification::run(platform.clone(), every));
+    }
+    tasks
 }
 
 /// Sees to the sample administrator, and tells where everything is.
