@@ -133,7 +133,9 @@ fn since(proof: &Derivation) -> Finding {
         )
     });
     let (count, currency) = (proof.since.len(), &proof.currency);
-    finding(fault, || format!("From {from}, {count} later entries lead to {balance} {currency}."))
+    finding(fault, || {
+        format!("From {from}, the entries since (there are {count}) lead to {balance} {currency}.")
+    })
 }
 
 /// What the entry leaves, if it is the next one.
@@ -179,7 +181,7 @@ fn holds(proof: &Derivation) -> Finding {
     let (count, currency) = (proof.holds.len(), &proof.currency);
     finding(fault, || match held {
         Some(held) if held != Money::ZERO => {
-            format!("{count} holds take {held}: {available} {currency} are available.")
+            format!("Open holds ({count}) take {held}: {available} {currency} are available.")
         }
         _ => format!("Nothing is held: {available} {currency} are available."),
     })

@@ -135,7 +135,7 @@ fn lines(report: &Report) -> String {
     }
     let (entries, took) = (report.size.entries, report.took.as_secs_f64());
     let _ = match report.differences() {
-        0 => writeln!(text, "\nThe ledger is sound: {entries} entries in {took:.2} s."),
+        0 => writeln!(text, "\nThe ledger is sound. Entries: {entries}; time: {took:.2} s."),
         1 => writeln!(text, "\nThe ledger is NOT sound: 1 difference."),
         many => writeln!(text, "\nThe ledger is NOT sound: {many} differences."),
     };

@@ -11,3 +11,4 @@ mod product;
 mod refusals;
 mod tls;
 mod users;
+mod verify;
