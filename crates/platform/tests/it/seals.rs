@@ -241,14 +241,14 @@ async fn a_derivation_that_was_touched_does_not_hold_even_with_a_new_digest() {
     touched(&|d| d.sealed.as_mut().unwrap().path.truncate(1));
     touched(&|d| {
         d.sealed.as_mut().unwrap().seal.sealed_at =
-            d.sealed.as_ref().unwrap().entry.recorded_at - jiff::SignedDuration::from_secs(1)
+            d.sealed.as_ref().unwrap().entry.recorded_at - jiff::SignedDuration::from_secs(1);
     });
     touched(&|d| d.sealed.as_mut().unwrap().seal.previous = d.digest);
     touched(&|d| d.sealed = None);
     touched(&|d| drop(d.since.remove(0)));
     touched(&|d| more(&mut d.since[1].amount));
     touched(&|d| d.since.swap(0, 1));
-    touched(&|d| drop(d.holds.pop()));
+    touched(&|d| d.holds.truncate(1));
     touched(&|d| more(&mut d.holds[0].captured));
 }
 
