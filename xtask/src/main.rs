@@ -5,6 +5,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask test [ARGUMENTS]   every check and test; arguments go to the test runner
 cargo xtask tidy               the rules of the house alone
+cargo xtask bench ledger       compare the ledger with the usual designs; --help tells more
 cargo xtask openapi            write docs/openapi.json from the code
 cargo xtask init-sql           write scripts/database/init.sql from the migrations";
 
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test", rest @ ..] => xtask::test::run(rest),
+        ["bench", name, rest @ ..] => xtask::bench::run(name, rest),
         ["tidy"] => Ok(xtask::tidy::run()),
         ["openapi"] => xtask::generate::openapi().map(|()| true),
         ["init-sql"] => xtask::generate::init_sql().map(|()| true),

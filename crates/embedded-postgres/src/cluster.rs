@@ -94,7 +94,8 @@ impl Cluster {
     }
 
     /// One collation, which never changes with the system's libraries: an index must not break when
-    /// glibc is upgraded.
+    /// glibc is upgraded. Plain C sorts as C.UTF-8 does, byte by byte, and PostgreSQL compares it
+    /// without asking the library.
     fn initdb(&self, staging: &Path) -> Result<(), Error> {
         let with_locale = |locale: &[&str]| {
             let mut initdb = self.command("initdb", Some(Signal::SIGKILL));
@@ -115,7 +116,7 @@ impl Cluster {
                 "--builtin-locale=C.UTF-8",
             ]);
         }
-        match with_locale(&["--locale=C.UTF-8"]) {
+        match with_locale(&["--locale=C.UTF-8", "--lc-collate=C"]) {
             // Some systems have no C.UTF-8. Plain C sorts the same bytes the same way.
             Err(Error::Init { output, .. }) if output.contains("locale") => {
                 with_locale(&["--locale=C"])

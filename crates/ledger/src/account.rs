@@ -1,6 +1,6 @@
 //! What a money rule may know of an account.
 
-use crate::{AccountId, Currency, Money, UserId, words};
+use crate::{AccountId, Amount, Currency, Day, Direction, Moment, Money, UserId, words};
 use std::fmt;
 use uuid::Uuid;
 
@@ -29,21 +29,103 @@ pub struct Account {
     pub status: AccountStatus,
     /// The sum of its entries.
     pub balance: Money,
-    /// `balance` minus open holds; never below zero.
+    /// `balance` minus open holds; an order never takes it below minus the overdraft.
     pub available: Money,
     /// How many entries it has.
     pub entry_count: i64,
+    /// When its newest entry was recorded.
+    pub newest_entry: Option<Moment>,
+    /// How much may go out of it.
+    pub limits: Limits,
+    /// What outgoing orders came to on the newest day that had any.
+    pub spent: Spent,
+    /// What stops its money from moving.
+    pub freeze: Option<Freeze>,
+}
+
+/// How much may go out of an account; by default no more than is there, and
+/// that without limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How far below zero the available balance may go; zero or more.
+    pub overdraft: Money,
+    /// The most of one outgoing order.
+    pub per_transaction: Option<Amount>,
+    /// The most of all outgoing orders of one UTC day.
+    pub daily: Option<Amount>,
+}
+
+/// The sum of the outgoing orders of one UTC day, but for what was released
+/// again on that day. It stops growing at [`Money::MAX`], which is past every limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// The day.
+    pub day: Day,
+    /// The sum.
+    pub amount: Money,
+}
+
+impl Spent {
+    /// What counts on a day: a new day starts at nothing, and a clock that
+    /// steps back does not bring an old one again.
+    pub fn on(self, day: Day) -> Self {
+        if day > self.day { Self { day, amount: Money::ZERO } } else { self }
+    }
+}
+
+words! {
+    /// What a freeze stops.
+    FreezeScope {
+        /// Money going out.
+        Debits = "debits",
+        /// Money coming in.
+        Credits = "credits",
+        /// Both.
+        All = "all",
+    }
+}
+
+/// An order from above that an account's money stay where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// What it stops.
+    pub scope: FreezeScope,
+    /// Why, for the owner to read.
+    pub reason: String,
+    /// When it ends by itself; absent: when somebody lifts it.
+    pub until: Option<Moment>,
+}
+
+impl Freeze {
+    /// Whether it has not ended yet.
+    pub fn in_force(&self, now: Moment) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether it stops money that goes this way.
+    pub fn stops(&self, direction: Direction, now: Moment) -> bool {
+        let covered = match self.scope {
+            FreezeScope::Debits => direction == Direction::Out,
+            FreezeScope::Credits => direction == Direction::In,
+            FreezeScope::All => true,
+        };
+        covered && self.in_force(now)
+    }
 }
 
 /// The bank's own accounts: the other side of money that comes from outside or
-/// goes there. They have no row and no stored balance; their id spells what
-/// they are (UUID version 8, RFC 9562 section 5.8).
+/// goes there, or changes its currency. They have no row and no stored balance;
+/// their id spells what they are (UUID version 8, RFC 9562 section 5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemAccount {
     /// Deposits come from here, withdrawals go here.
     Cash,
     /// Credits come from here, debits go here.
     Adjustments,
+    /// What is given in an exchange goes here, what is got comes from here.
+    Conversion,
+    /// What the rounding of exchanges left to the bank, in whole coins.
+    Rounding,
 }
 
 impl SystemAccount {
@@ -52,6 +134,8 @@ impl SystemAccount {
         let purpose: u8 = match self {
             Self::Cash => 1,
             Self::Adjustments => 2,
+            Self::Conversion => 3,
+            Self::Rounding => 4,
         };
         let code =
             currency.code().bytes().fold(0_u64, |spelt, letter| (spelt << 8) | u64::from(letter));
@@ -66,6 +150,8 @@ impl fmt::Display for SystemAccount {
         f.write_str(match self {
             Self::Cash => "cash",
             Self::Adjustments => "adjustments",
+            Self::Conversion => "conversion",
+            Self::Rounding => "rounding",
         })
     }
 }

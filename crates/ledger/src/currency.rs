@@ -37,11 +37,15 @@ impl Currency {
     /// # Errors
     /// Yen have no hundredths.
     pub fn check(self, amount: Amount) -> Result<(), CurrencyError> {
-        let whole = amount.hundredths().checked_rem(100) == Some(0);
-        if self.0.exponent() == Some(0) && !whole {
-            return Err(CurrencyError::NoDecimals(self));
+        match amount.hundredths().checked_rem(self.unit()) {
+            Some(0) => Ok(()),
+            _ => Err(CurrencyError::NoDecimals(self)),
         }
-        Ok(())
+    }
+
+    /// The smallest coin, in hundredths.
+    pub fn unit(self) -> i64 {
+        if self.0.exponent() == Some(0) { 100 } else { 1 }
     }
 }
 

@@ -1,36 +1,51 @@
 //! The money rules of the bank.
 //!
 //! Everything here is a pure function of its arguments: no clock, no database,
-//! no async, no float. [`decide`] is the one place where money is decided; the
+//! no async, no float. [`decide()`] is the one place where money is decided; the
 //! rest are the exact types it speaks in.
 //!
 //! Invariants, which nothing may break:
 //! 1. an entry moves one positive amount from one account to another, so a book
-//!    made of entries balances by construction;
+//!    made of entries balances by construction, currency by currency;
 //! 2. an account's `balance` is the sum of its entries, and its `available`
 //!    balance is `balance` minus its open holds;
-//! 3. `available` never falls below zero;
-//! 4. a refusal changes nothing.
+//! 3. no order takes `available` below minus the account's overdraft;
+//! 4. of a transaction, no more moves than was ordered, and no more comes back
+//!    than moved;
+//! 5. the entries of an account are recorded in the order of their sequence;
+//! 6. what rounding leaves over is booked or carried, to the last digit;
+//! 7. a refusal changes nothing.
 //!
 //! Rules come from the schema document (types, states, formats) and ISO 4217
 //! (currencies and their decimals).
 
+mod decimal;
 mod word;
 
 pub mod account;
+pub mod book;
 pub mod currency;
 pub mod decide;
+pub mod entry;
+pub mod exchange;
 pub mod id;
 pub mod money;
 pub mod number;
 pub mod order;
+pub mod rate;
 pub mod refusal;
+pub mod time;
 
-pub use account::{Account, AccountStatus, SystemAccount};
+pub use account::{Account, AccountStatus, Freeze, FreezeScope, Limits, Spent, SystemAccount};
+pub use book::{Book, Leg, Pair};
 pub use currency::{Currency, CurrencyError};
-pub use decide::{Book, Decision, Entry, Leg, Side, decide};
+pub use decide::{Decision, decide};
+pub use entry::{Entry, Side};
+pub use exchange::{Exchange, Remainder};
 pub use id::{AccountId, TransactionId, UserId};
 pub use money::{Amount, AmountError, Money};
 pub use number::{AccountNumber, NumberKey, Reference};
-pub use order::{Action, Authority, Direction, Kind, NewTransaction, Status};
+pub use order::{Action, Authority, Capture, Direction, Kind, NewTransaction, Reversal, Status};
+pub use rate::{Rate, RateError};
 pub use refusal::Refusal;
+pub use time::{Day, Moment};

@@ -4,6 +4,7 @@
 //! Owns parsing, printing and checked arithmetic. Knows no currency: how many
 //! decimals a currency takes is [`crate::Currency`]'s business.
 
+use crate::decimal::{self, Flaw};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -43,6 +44,17 @@ impl Money {
     pub fn minus(self, other: impl Into<Self>) -> Option<Self> {
         self.0.checked_sub(other.into().0).and_then(Self::from_hundredths)
     }
+
+    /// The same sum the other way.
+    pub fn negated(self) -> Self {
+        // The range is the same on both sides of zero.
+        Self(self.0.saturating_neg())
+    }
+
+    /// The sum as an amount to move; `None` if there is none.
+    pub fn positive(self) -> Option<Amount> {
+        Amount::from_hundredths(self.0)
+    }
 }
 
 impl fmt::Display for Money {
@@ -78,29 +90,12 @@ impl Amount {
     /// # Errors
     /// [`AmountError`] says which rule the text breaks.
     pub fn parse(text: &str) -> Result<Self, AmountError> {
-        let (units, decimals) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if text.starts_with('-') && digits(units.trim_start_matches('-')) && digits(decimals) {
-            return Err(AmountError::NotPositive);
-        }
-        if !digits(units) || !digits(decimals) {
-            return Err(AmountError::Malformed);
-        }
-        let hundredths = match decimals.len() {
-            1 => decimals.parse::<i64>().ok().and_then(|tenths| tenths.checked_mul(10)),
-            2 => decimals.parse::<i64>().ok(),
-            _ => return Err(AmountError::TooPrecise),
-        };
-        let units = units.trim_start_matches('0');
-        let units = if units.is_empty() { Some(0) } else { units.parse::<i64>().ok() };
-        let total = units
-            .and_then(|units| units.checked_mul(100))
-            .zip(hundredths)
-            .and_then(|(units, hundredths)| units.checked_add(hundredths))
-            .ok_or(AmountError::TooLarge)?;
-        match total {
+        match decimal::parse(text, 2)? {
             0 => Err(AmountError::NotPositive),
-            total => Self::from_hundredths(total).ok_or(AmountError::TooLarge),
+            hundredths => i64::try_from(hundredths)
+                .ok()
+                .and_then(Self::from_hundredths)
+                .ok_or(AmountError::TooLarge),
         }
     }
 }
@@ -143,4 +138,15 @@ pub enum AmountError {
     /// Beyond `DECIMAL(15,2)`.
     #[error("must be at most 9999999999999.99")]
     TooLarge,
+}
+
+impl From<Flaw> for AmountError {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Malformed => Self::Malformed,
+            Flaw::Negative => Self::NotPositive,
+            Flaw::TooPrecise => Self::TooPrecise,
+            Flaw::TooLarge => Self::TooLarge,
+        }
+    }
 }

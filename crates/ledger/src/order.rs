@@ -1,6 +1,7 @@
-//! What can be asked of the bank: a new transaction, its completion, its end.
+//! What can be asked of the bank: a new transaction, its completion at once or
+//! in parts, its end, and its way back.
 
-use crate::{AccountId, Amount, Currency, TransactionId, UserId, words};
+use crate::{Account, AccountId, Amount, Currency, Moment, Rate, TransactionId, UserId, words};
 
 words! {
     /// The documented types of transaction.
@@ -26,6 +27,17 @@ impl Kind {
             Self::Withdrawal | Self::Debit | Self::Transfer => Direction::Out,
         }
     }
+
+    /// The type that gives it back.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Deposit => Self::Withdrawal,
+            Self::Withdrawal => Self::Deposit,
+            Self::Credit => Self::Debit,
+            Self::Debit => Self::Credit,
+            Self::Transfer => Self::Transfer,
+        }
+    }
 }
 
 words! {
@@ -38,12 +50,22 @@ words! {
     }
 }
 
+impl Direction {
+    /// The other way.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::In => Self::Out,
+            Self::Out => Self::In,
+        }
+    }
+}
+
 words! {
     /// The documented states of a transaction.
     Status {
         /// Awaiting processing; outgoing money is held.
         Pending = "pending",
-        /// Booked.
+        /// Booked, fully or in part, and at an end.
         Completed = "completed",
         /// Ended without effect.
         Failed = "failed",
@@ -56,8 +78,19 @@ pub struct Authority {
     /// Only this user's accounts and transactions; `None`: everybody's.
     pub only: Option<UserId>,
     /// May complete what changes how much money the bank holds by word alone:
-    /// deposits, credits and debits.
+    /// deposits, credits and debits; reverse those and withdrawals; set a
+    /// business date.
     pub settles: bool,
+}
+
+impl Authority {
+    /// The bank itself, to whom nobody says no.
+    pub(crate) const BANK: Self = Self { only: None, settles: true };
+
+    /// Whether the account is theirs to act on.
+    pub(crate) fn covers(self, account: &Account) -> bool {
+        self.only.is_none_or(|owner| owner == account.owner)
+    }
 }
 
 /// A transaction to be written. The ids are made by the caller, so that deciding is pure.
@@ -79,6 +112,38 @@ pub struct NewTransaction {
     pub currency: Option<Currency>,
     /// Complete at once instead of leaving it pending.
     pub complete: bool,
+    /// From when on a pending one can no longer be completed.
+    pub expires: Option<Moment>,
+    /// The business date, where it is not today's; in the past.
+    pub effective: Option<Moment>,
+    /// Target for one of source; present exactly for a transfer between currencies.
+    pub rate: Option<Rate>,
+}
+
+/// Moves some of what a pending outgoing transaction holds. Either half of a
+/// transfer names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Of which transaction.
+    pub id: TransactionId,
+    /// How much; absent: all that remains.
+    pub amount: Option<Amount>,
+    /// Whether the rest is given up.
+    pub last: bool,
+}
+
+/// Gives back what a completed transaction moved. Either half of a transfer
+/// names it. The ids are made by the caller, so that deciding is pure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// Of which transaction.
+    pub id: TransactionId,
+    /// How much, in the ordering account's currency; absent: all that is left.
+    pub amount: Option<Amount>,
+    /// Id of the new transaction; of a transfer, in the receiver's list.
+    pub new_id: TransactionId,
+    /// Id of the new transaction in the sender's list; used for a transfer.
+    pub new_paired_id: TransactionId,
 }
 
 /// One thing asked of the bank.
@@ -86,8 +151,14 @@ pub struct NewTransaction {
 pub enum Action {
     /// Write a transaction.
     Create(NewTransaction),
-    /// Book a pending one.
+    /// Book all that remains of a pending one.
     Complete(TransactionId),
-    /// End a pending one without effect.
+    /// Book a part of what is held.
+    Capture(Capture),
+    /// End a pending one; what moved, moved.
     Cancel(TransactionId),
+    /// End a pending one whose time is over, whosever it is.
+    Expire(TransactionId),
+    /// Give back a completed one.
+    Reverse(Reversal),
 }

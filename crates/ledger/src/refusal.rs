@@ -1,6 +1,6 @@
 //! Every reason the bank says no, each with its stable code.
 
-use crate::{AccountStatus, Currency, Money, Status};
+use crate::{AccountStatus, Amount, Currency, FreezeScope, Moment, Money, Status};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -64,11 +64,123 @@ pub enum Refusal {
     /// Only the sender decides about a transfer.
     #[error("Only the sender can process or cancel this transfer")]
     TransferNotYours,
-    /// Completing this type takes more than owning the account.
+    /// Completing or reversing this type takes more than owning the account.
     #[error(
-        "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions"
+        "Completing a deposit, credit or debit, cancelling a credit or debit, or reversing any of them or a withdrawal needs an administrator, or a key of theirs with process:transactions"
     )]
     SettlementNotAllowed,
+    /// One order is above the account's limit.
+    #[error(
+        "{amount} {currency} is above the account's limit of {limit} {currency} a transaction: order less, or ask an administrator to raise it"
+    )]
+    TransactionLimitExceeded {
+        /// The most of one order.
+        limit: Amount,
+        /// What was asked.
+        amount: Amount,
+        /// Of both.
+        currency: Currency,
+    },
+    /// The orders of the day are above the account's limit.
+    #[error(
+        "{amount} {currency} on top of the {spent} {currency} of today is above the account's limit of {limit} {currency} a day: order less, wait for the next day (UTC), or ask an administrator to raise it"
+    )]
+    DailyLimitExceeded {
+        /// The most of one day.
+        limit: Amount,
+        /// What went before.
+        spent: Money,
+        /// What was asked.
+        amount: Amount,
+        /// Of all three.
+        currency: Currency,
+    },
+    /// The ordering account is frozen.
+    #[error(
+        "Account is frozen for {} ({reason}): ask an administrator to lift it{}", .scope.as_str(),
+        .until.map_or("", |_| ", or wait until it ends")
+    )]
+    AccountFrozen {
+        /// What is stopped.
+        scope: FreezeScope,
+        /// Why.
+        reason: String,
+        /// When it ends by itself.
+        until: Option<Moment>,
+    },
+    /// The other account of a transfer is frozen; why is not the caller's business.
+    #[error("The other account of the transfer is frozen: its owner can say until when")]
+    TargetAccountFrozen,
+    /// More is to be captured than is still held.
+    #[error(
+        "{asked} {currency} asked, but only {remaining} {currency} is still held: capture less"
+    )]
+    CaptureExceedsHold {
+        /// What is still held.
+        remaining: Amount,
+        /// What was asked.
+        asked: Amount,
+        /// Of both.
+        currency: Currency,
+    },
+    /// Incoming money is not held.
+    #[error("Only money that is held can be captured: process a deposit or credit as a whole")]
+    NothingHeld,
+    /// An exchange has two amounts fixed to the coin.
+    #[error("A currency exchange is captured and reversed only as a whole: leave the amount out")]
+    ExchangeIsWhole,
+    /// The time of the transaction is over.
+    #[error("The transaction has expired: order it anew")]
+    TransactionExpired,
+    /// The time of the transaction is not over.
+    #[error("The transaction has not expired: cancel it instead")]
+    TransactionNotExpired,
+    /// All that moved went back already.
+    #[error("The transaction has already been reversed in full: nothing is left to give back")]
+    AlreadyReversed,
+    /// More is to go back than has moved and not come back.
+    #[error(
+        "{asked} {currency} asked, but only {remaining} {currency} of it is left to reverse: reverse less"
+    )]
+    ReversalExceedsOriginal {
+        /// What has not come back.
+        remaining: Amount,
+        /// What was asked.
+        asked: Amount,
+        /// Of both.
+        currency: Currency,
+    },
+    /// Only what is booked and at an end can be reversed.
+    #[error(
+        "Transaction is {}: only a completed one can be reversed, a pending one is cancelled", .status.as_str()
+    )]
+    TransactionNotCompleted {
+        /// Where it stands.
+        status: Status,
+    },
+    /// A reversal is not reversed again.
+    #[error("A reversal is final: order a new transaction instead")]
+    ReversalIsFinal,
+    /// Money given away is not taken back.
+    #[error("Only the receiver can give a transfer back, or an administrator")]
+    ReversalNotYours,
+    /// A business date takes more than owning the account.
+    #[error(
+        "Setting an effective date needs an administrator, or a key of theirs with process:transactions: leave it out"
+    )]
+    BackdatingNotAllowed,
+    /// A business date that has not come.
+    #[error("The effective date lies in the future: name a past one, or leave it out")]
+    EffectiveInFuture,
+    /// What would be got rounds to nothing.
+    #[error("The amount comes to less than the smallest coin of {currency}: exchange more")]
+    ExchangeTooSmall {
+        /// What would be got.
+        currency: Currency,
+    },
+    /// A rate where nothing is exchanged.
+    #[error("A rate is only for a transfer between two currencies: leave it out")]
+    RateWithoutExchange,
     /// Only an empty account can be closed.
     #[error("The account still holds {balance} {currency}: move it away before closing")]
     AccountNotEmpty {
@@ -107,6 +219,24 @@ impl Refusal {
             Self::TransactionForeign => "transaction_foreign",
             Self::TransferNotYours => "transfer_not_yours",
             Self::SettlementNotAllowed => "settlement_not_allowed",
+            Self::TransactionLimitExceeded { .. } => "transaction_limit_exceeded",
+            Self::DailyLimitExceeded { .. } => "daily_limit_exceeded",
+            Self::AccountFrozen { .. } => "account_frozen",
+            Self::TargetAccountFrozen => "target_account_frozen",
+            Self::CaptureExceedsHold { .. } => "capture_exceeds_hold",
+            Self::NothingHeld => "nothing_held",
+            Self::ExchangeIsWhole => "exchange_is_whole",
+            Self::TransactionExpired => "transaction_expired",
+            Self::TransactionNotExpired => "transaction_not_expired",
+            Self::AlreadyReversed => "already_reversed",
+            Self::ReversalExceedsOriginal { .. } => "reversal_exceeds_original",
+            Self::TransactionNotCompleted { .. } => "transaction_not_completed",
+            Self::ReversalIsFinal => "reversal_is_final",
+            Self::ReversalNotYours => "reversal_not_yours",
+            Self::BackdatingNotAllowed => "backdating_not_allowed",
+            Self::EffectiveInFuture => "effective_in_future",
+            Self::ExchangeTooSmall { .. } => "exchange_too_small",
+            Self::RateWithoutExchange => "rate_without_exchange",
             Self::AccountNotEmpty { .. } => "account_not_empty",
             Self::AccountHasPending => "account_has_pending",
             Self::UserHasMoney => "user_has_money",
@@ -120,6 +250,19 @@ impl Refusal {
             AccountStatus::Active => Ok(()),
             AccountStatus::Suspended => Err(Self::AccountSuspended),
             AccountStatus::Closed => Err(Self::AccountClosed),
+        }
+    }
+
+    /// The refusal that goes with an amount the currency cannot express.
+    pub(crate) fn unless_whole(currency: Currency, amount: Amount) -> Result<(), Self> {
+        currency.check(amount).map_err(|_| Self::FractionOfUnit { currency })
+    }
+
+    /// The same refusal where it concerns the other account of a transfer.
+    pub(crate) fn of_other(self) -> Self {
+        match self {
+            Self::AccountFrozen { .. } => Self::TargetAccountFrozen,
+            other => other,
         }
     }
 }

@@ -83,6 +83,16 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The bank itself, for what time does. Nobody comes in as this.
+    pub(crate) fn bank() -> Self {
+        Self {
+            user_id: UserId(Uuid::nil()),
+            role: Role::Admin,
+            credential: Credential::Session(Uuid::nil()),
+            origin: Origin::default(),
+        }
+    }
+
     /// Passes who may.
     ///
     /// # Errors

@@ -1,12 +1,23 @@
 //! Time, passed in: everything that asks for "now" asks a [`Clock`].
 
 use jiff::Timestamp;
+use ledger::Moment;
 use std::sync::Mutex;
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+}
+
+/// A moment as the money rules count it.
+pub(crate) fn moment(at: Timestamp) -> Moment {
+    Moment(at.as_microsecond())
+}
+
+/// A moment of the money rules, which all came from a timestamp.
+pub(crate) fn timestamp(moment: Moment) -> Timestamp {
+    Timestamp::from_microsecond(moment.0).unwrap_or_default()
 }
 
 /// The machine's clock.

@@ -2,12 +2,14 @@
 //! and the queue that all money goes through.
 
 use crate::{
-    accounts,
+    accounts, api_keys,
     clock::Clock,
     db::{self, Connection},
     error::{Error, Result},
+    lookup::Lookup,
     migrations,
     posting::Queue,
+    sessions,
     settings::{PoolSettings, Settings},
     verification::{Report, Watch},
 };
@@ -30,6 +32,8 @@ struct Inner {
     ids: Mutex<ContextV7>,
     hashing: Arc<Semaphore>,
     queue: Queue,
+    keys: Lookup<String, api_keys::Holder>,
+    sessions: Lookup<Uuid, sessions::Bearer>,
     beside: Pool,
     watch: Watch,
 }
@@ -50,14 +54,16 @@ impl Platform {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let pool = db::pool(database, settings.pool)?;
+        let pool = db::pool(database, settings.pool, "")?;
         let connection = Connection::lend(&pool).await?;
         migrations::check(connection.client()).await?;
         let number_key = accounts::number_key(&connection).await?;
         drop(connection);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let queue = Queue::open(database, settings.pool, Arc::clone(&clock))?;
-        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool })?;
+        let queue = Queue::open(database, settings.pool, &clock)?;
+        let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
+        let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
+        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, "")?;
         Ok(Self(Arc::new(Inner {
             pool,
             clock,
@@ -66,6 +72,8 @@ impl Platform {
             ids: Mutex::new(ContextV7::new()),
             hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
             queue,
+            keys,
+            sessions,
             beside,
             watch: Watch::default(),
         })))
@@ -121,6 +129,14 @@ impl Platform {
 
     pub(crate) fn number_key(&self) -> NumberKey {
         self.0.number_key
+    }
+
+    pub(crate) fn keys(&self) -> &Lookup<String, api_keys::Holder> {
+        &self.0.keys
+    }
+
+    pub(crate) fn sessions(&self) -> &Lookup<Uuid, sessions::Bearer> {
+        &self.0.sessions
     }
 
     pub(crate) fn hashing(&self) -> Arc<Semaphore> {

@@ -36,8 +36,9 @@ pub(crate) const BUSY: &str = "What this needs is in use by another transaction,
 /// A parameter of a statement.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
-/// Builds the pool; connects to nothing yet.
-pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
+/// Builds the pool; connects to nothing yet. `besides` is said on every new
+/// connection after what all of ours say.
+pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &'static str) -> Result<Pool> {
     let mut config = tls::parse(database)?;
     let tls = tls::connector(&config)?;
     config.connect_timeout(settings.connect).application_name("wallstreet");
@@ -46,8 +47,11 @@ pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
         tls,
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
-    let set_up = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+    let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+        Box::pin(async move {
+            client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
+            client.batch_execute(besides).await.map_err(HookError::Backend)
+        })
     });
     Pool::builder(manager)
         .max_size(settings.max)
@@ -63,6 +67,57 @@ pub(crate) fn pool(database: &str, settings: PoolSettings) -> Result<Pool> {
 /// A connection lent by the pool.
 pub(crate) struct Connection(Object);
 
+/// An open transaction; dropping it rolls back.
+pub(crate) struct Tx<'c>(deadpool_postgres::Transaction<'c>);
+
+/// Where a statement can be run, for what does not care.
+pub(crate) trait Session: Sync {
+    /// Says how many rows it touched.
+    fn run(&self, sql: &str, params: &[Param<'_>]) -> impl Future<Output = Result<u64>> + Send;
+}
+
+macro_rules! session {
+    ($name:ty) => {
+        impl $name {
+            /// All rows.
+            pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
+                let statement = self.0.prepare_cached(sql).await?;
+                Ok(self.0.query(&statement, params).await?)
+            }
+
+            /// At most one row.
+            pub(crate) async fn find(
+                &self,
+                sql: &str,
+                params: &[Param<'_>],
+            ) -> Result<Option<Row>> {
+                let statement = self.0.prepare_cached(sql).await?;
+                Ok(self.0.query_opt(&statement, params).await?)
+            }
+
+            /// Exactly one row.
+            pub(crate) async fn get(&self, sql: &str, params: &[Param<'_>]) -> Result<Row> {
+                let statement = self.0.prepare_cached(sql).await?;
+                Ok(self.0.query_one(&statement, params).await?)
+            }
+
+            /// Says how many rows it touched.
+            pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
+                let statement = self.0.prepare_cached(sql).await?;
+                Ok(self.0.execute(&statement, params).await?)
+            }
+        }
+
+        impl Session for $name {
+            async fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
+                self.execute(sql, params).await
+            }
+        }
+    };
+}
+session!(Connection);
+session!(Tx<'_>);
+
 impl Connection {
     /// Borrows one.
     pub(crate) async fn lend(pool: &Pool) -> Result<Self> {
@@ -72,17 +127,12 @@ impl Connection {
         })
     }
 
-    /// Closes it instead of giving it back: nobody knows what it is still busy with.
-    pub(crate) fn discard(self) {
-        drop(Object::take(self.0));
-    }
-
     /// The bare client, for the migrations, which have no pool.
     pub(crate) fn client(&self) -> &tokio_postgres::Client {
         &self.0
     }
 
-    /// Opens a transaction; dropping it rolls back.
+    /// Opens a transaction.
     pub(crate) async fn begin(&mut self) -> Result<Tx<'_>> {
         Ok(Tx(self.0.transaction().await?))
     }
@@ -92,57 +142,56 @@ impl Connection {
         let builder = self.0.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
         Ok(Tx(builder.read_only(true).start().await?))
     }
-
-    /// The rows of a statement on its own.
-    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query(&statement, params).await?)
-    }
-
-    /// At most one row of a statement on its own.
-    pub(crate) async fn find(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query_opt(&statement, params).await?)
-    }
-
-    /// Runs a statement on its own; says how many rows it touched.
-    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.execute(&statement, params).await?)
-    }
 }
 
-/// An open transaction.
-pub(crate) struct Tx<'c>(deadpool_postgres::Transaction<'c>);
-
 impl Tx<'_> {
-    /// All rows.
-    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query(&statement, params).await?)
-    }
-
-    /// At most one row.
-    pub(crate) async fn find(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query_opt(&statement, params).await?)
-    }
-
-    /// Exactly one row.
-    pub(crate) async fn get(&self, sql: &str, params: &[Param<'_>]) -> Result<Row> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query_one(&statement, params).await?)
-    }
-
-    /// Says how many rows it touched.
-    pub(crate) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.execute(&statement, params).await?)
-    }
-
     /// Makes it durable.
     pub(crate) async fn commit(self) -> Result<()> {
         Ok(self.0.commit().await?)
+    }
+}
+
+/// A connection whose statements travel together: what is asked in one `join!`
+/// makes one round trip, BEGIN and COMMIT among it. It goes back to the pool only
+/// when it is [landed](Self::land); dropped anywhere else it is closed, since
+/// nobody knows what it is still busy with.
+pub(crate) struct Flight(Option<Connection>);
+
+impl Flight {
+    /// Borrows a connection that knows the statements: only what is prepared
+    /// already keeps its place in the order.
+    pub(crate) async fn lend(pool: &Pool, statements: &[&[(&str, &str)]]) -> Result<Self> {
+        let connection = Connection::lend(pool).await?;
+        for slice in statements {
+            for (_, sql) in *slice {
+                connection.0.prepare_cached(sql).await?;
+            }
+        }
+        Ok(Self(Some(connection)))
+    }
+
+    /// The statements' way.
+    pub(crate) fn session(&self) -> Result<&Connection> {
+        self.0.as_ref().ok_or_else(|| Error::internal("a flight has landed"))
+    }
+
+    /// Opens or ends the transaction. COMMIT of a transaction in which something
+    /// failed rolls back and says nothing of it: look at the others first.
+    pub(crate) async fn say(&self, word: &str) -> Result<()> {
+        Ok(self.session()?.0.batch_execute(word).await?)
+    }
+
+    /// Gives the connection back; nothing is under way on it.
+    pub(crate) fn land(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(Connection(connection)) = self.0.take() {
+            drop(Object::take(connection));
+        }
     }
 }
 

@@ -67,6 +67,9 @@ pub enum Error {
         /// What can be shown.
         most: usize,
     },
+    /// Another order of the same atomic batch was refused.
+    #[error("Not done, because another order of the same atomic batch was refused")]
+    Undone,
     /// A fault of ours. The text is for the log only.
     #[error("internal error: {0}")]
     Internal(Box<dyn StdError + Send + Sync>),
@@ -83,6 +86,18 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// The same bad news for another one who waited for it.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { what, retry_after, cause } => {
+                Self::Unavailable { what, retry_after: *retry_after, cause: cause.clone() }
+            }
+            Self::OutcomeUnknown { cause } => Self::OutcomeUnknown { cause: cause.clone() },
+            Self::Undone => Self::Undone,
+            other => Self::internal(other.to_string()),
+        }
+    }
+
     /// The stable code clients switch on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -96,6 +111,7 @@ impl Error {
             Self::Unavailable { .. } => "unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
             Self::DerivationTooLong { .. } => "derivation_too_long",
+            Self::Undone => "batch_undone",
             Self::Internal(_) => "internal_error",
         }
     }
@@ -110,6 +126,8 @@ impl From<Refusal> for Error {
             }
             Refusal::TransactionNotFound => Self::NotFound(Resource::Transaction),
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
+            Refusal::ReversalNotYours => Self::Forbidden(Forbidden::NotTheReceiver),
+            Refusal::BackdatingNotAllowed => Self::Forbidden(Forbidden::Backdating),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
             refusal => Self::Refused { refusal, original: None },
         }
@@ -189,6 +207,10 @@ coded! {
         SessionOnly = "session_required", "This needs a logged-in user, not an API key";
         /// See `Refusal::TransferNotYours`.
         NotTheSender = "transfer_not_yours", "Only the sender can process or cancel this transfer";
+        /// See `Refusal::ReversalNotYours`.
+        NotTheReceiver = "reversal_not_yours", "Only the receiver can give a transfer back, or an administrator";
+        /// See `Refusal::BackdatingNotAllowed`.
+        Backdating = "backdating_not_allowed", "A business date needs an administrator, or a key of theirs with process:transactions";
         /// See `Refusal::SettlementNotAllowed`.
         Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions";
     }
@@ -209,6 +231,8 @@ coded! {
         Session = "session_not_found", "Session";
         /// A seal.
         Seal = "seal_not_found", "Seal";
+        /// A schedule.
+        Schedule = "schedule_not_found", "Schedule";
     }
 }
 
@@ -219,6 +243,8 @@ coded! {
         EmailTaken = "email_taken", "A user with this email already exists";
         /// The last administrator cannot leave or be demoted.
         LastAdmin = "last_admin", "This is the last active administrator: appoint another one first";
+        /// Somebody asked for its outcome before it came, and was told "never".
+        KeyVoid = "idempotency_key_void", "This Idempotency-Key was declared void when its outcome was asked for: use a new one";
         /// The same idempotency key is at work at this moment.
         InFlight = "idempotency_in_flight", "A request with this Idempotency-Key is still running: try again in a second";
     }

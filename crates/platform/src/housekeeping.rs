@@ -1,16 +1,35 @@
-//! What has outlived its use is removed, a bounded number of rows at a time:
-//! idempotency keys, and sessions long expired. Money and audit rows never are.
+//! What time does. What has outlived its use is removed, a bounded number of rows
+//! at a time: idempotency keys, and sessions long expired; money and audit rows
+//! never are. Transactions whose time is over are ended.
 
-use crate::{Platform, error::Result, idempotency, sessions};
+use crate::{Platform, error::Result, idempotency, orders, sessions};
 use std::time::Duration;
 
-/// How often it is looked after.
+/// How often it is cleaned up.
 const EVERY: Duration = Duration::from_secs(600);
+/// How often it is asked whose time is over.
+const TICK: Duration = Duration::from_secs(1);
 
-/// Cleans up for ever; safe on several servers at once.
+/// Keeps house for ever; safe on several servers at once.
 pub async fn run(platform: Platform) {
+    tokio::join!(clean(&platform), expire(&platform));
+}
+
+async fn expire(platform: &Platform) {
     loop {
-        match sweep(&platform).await {
+        match orders::expire(platform).await {
+            // There may be more that is due.
+            Ok(ended) if ended > 0 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "expired transactions will be ended later"),
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+async fn clean(platform: &Platform) {
+    loop {
+        match sweep(platform).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed expired sessions and keys"),
             Err(error) => tracing::warn!(%error, "housekeeping will try again later"),

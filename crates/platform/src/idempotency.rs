@@ -6,9 +6,11 @@
 //! outcome — bad input, a database that was down — leaves no key behind.
 
 use crate::{
+    Platform,
     actor::Actor,
-    db::{Connection, Tx, Utc, statements, time},
+    db::{Connection, Param, Tx, Utc, statements, time},
     error::{Conflict, Error, Original, Result},
+    facts::{self, By, Fact},
 };
 use jiff::Timestamp;
 use ledger::{Refusal, UserId};
@@ -41,6 +43,19 @@ impl IdempotencyKey {
         }
         Ok(Self { key: key.to_owned(), fingerprint: Sha256::digest(request).to_vec() })
     }
+
+    /// The client's name for the request.
+    pub fn into_name(self) -> String {
+        self.key
+    }
+
+    /// A key of the bank's own. Its name has a blank, so no client can send it, and
+    /// it is kept as long as what it stands for: [`purge`] leaves it alone.
+    pub(crate) fn internal(name: String) -> Self {
+        debug_assert!(name.contains(' '), "{name}");
+        let fingerprint = Sha256::digest(&name).to_vec();
+        Self { key: name, fingerprint }
+    }
 }
 
 /// What came out, and when it first did.
@@ -62,6 +77,8 @@ pub(crate) enum Recorded<T> {
     Done(T),
     /// The bank said no.
     Refused(Refusal),
+    /// It had never been seen when somebody asked, and so it never will be.
+    Void,
 }
 
 /// A key's row.
@@ -90,7 +107,7 @@ impl Earlier {
 
     /// The first outcome again, for the same request.
     pub(crate) fn replay<T: DeserializeOwned>(self, key: &IdempotencyKey) -> Result<Outcome<T>> {
-        if self.fingerprint != key.fingerprint {
+        if !self.fingerprint.is_empty() && self.fingerprint != key.fingerprint {
             return Err(Error::KeyReused);
         }
         let outcome = self.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
@@ -99,6 +116,7 @@ impl Earlier {
             Recorded::Refused(refusal) => {
                 Err(Error::Refused { refusal, original: Some(self.original) })
             }
+            Recorded::Void => Err(Error::Conflict(Conflict::KeyVoid)),
         }
     }
 }
@@ -112,9 +130,14 @@ statements! {
           FROM wallstreet.idempotency_keys WHERE user_id = $1 AND key = $2";
     /// Settles a claimed key.
     FINISH = "UPDATE wallstreet.idempotency_keys SET outcome = $3 WHERE user_id = $1 AND key = $2";
-    /// Forgets old keys, a bounded number at a time.
+    /// Makes a key that was never used unusable. Has no fingerprint: whatever
+    /// comes under it, comes too late.
+    VOID = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
+        VALUES ($1, $2, '', $3, $4, $5) ON CONFLICT (user_id, key) DO NOTHING";
+    /// Forgets old keys of clients, a bounded number at a time.
     PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM wallstreet.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 1000))";
+        SELECT ctid FROM wallstreet.idempotency_keys
+         WHERE created_at < $1 AND strpos(key, ' ') = 0 ORDER BY created_at LIMIT 1000))";
 }
 
 /// Takes the key for the caller's transaction, or replays its outcome.
@@ -150,7 +173,67 @@ pub(crate) async fn finish_in<T: Serialize>(
     Ok(())
 }
 
-/// Forgets keys older than [`KEPT`]; says how many.
+/// What has become of a request, as far as its key tells.
+#[derive(Clone, Debug)]
+pub enum Fate<T> {
+    /// It was done.
+    Committed {
+        /// The result, as it was first answered.
+        value: T,
+        /// When.
+        at: Timestamp,
+    },
+    /// The bank said no.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// When.
+        at: Timestamp,
+    },
+    /// It was never seen, and from now on it is impossible.
+    Void {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// What has become of the request under `key`. If it has not been seen, the key
+/// is made unusable in the same breath: what still waits or travels under it will
+/// be refused. A request at work at this moment is waited for.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key stands for something else than a `T`.
+pub(crate) async fn fate<T: DeserializeOwned>(
+    platform: &Platform,
+    actor: &Actor,
+    key: &str,
+) -> Result<Fate<T>> {
+    let key = IdempotencyKey::new(key, &[])?;
+    let user = actor.user_id.0;
+    let at = platform.now();
+    let void = serde_json::to_string(&Recorded::<()>::Void).map_err(Error::internal)?;
+    let mut connection = platform.connection().await?;
+    let tx = connection.begin().await?;
+    let params: [Param<'_>; 5] = [&user, &key.key, &void, &actor.origin.request_id, &Utc(at)];
+    if tx.execute(VOID, &params).await? == 1 {
+        let fact = Fact::KeyVoided { user: actor.user_id, key: key.key };
+        facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
+        tx.commit().await?;
+        return Ok(Fate::Void { at });
+    }
+    let row = tx.find(FIND, &[&user, &key.key]).await?;
+    let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
+    let at = earlier.original.at;
+    let outcome = earlier.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
+    match serde_json::from_str(&outcome) {
+        Ok(Recorded::Done(value)) => Ok(Fate::Committed { value, at }),
+        Ok(Recorded::Refused(refusal)) => Ok(Fate::Refused { refusal, at }),
+        Ok(Recorded::Void) => Ok(Fate::Void { at }),
+        Err(_) => Err(Error::KeyReused),
+    }
+}
+
+/// Forgets clients' keys older than [`KEPT`]; says how many.
 pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
     let before = now.saturating_sub(KEPT).map_err(Error::internal)?;
     connection.execute(PURGE, &[&Utc(before)]).await

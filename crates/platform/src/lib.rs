@@ -15,6 +15,7 @@ pub mod secret;
 pub mod settings;
 mod tls;
 mod db;
+mod lookup;
 pub mod postgres;
 pub mod migrations;
 pub mod page;
@@ -34,9 +35,12 @@ pub mod login;
 pub mod api_keys;
 pub mod accounts;
 pub mod transactions;
+pub mod entries;
 // The one road for money: orders go through the posting queue.
 mod posting;
 pub mod orders;
+// Orders that the bank gives when they are due.
+pub mod schedules;
 // What the bank can say about its past, and prove.
 pub mod audit_logs;
 pub mod seals;
@@ -53,7 +57,7 @@ pub use actor::{Actor, Credential, Origin, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::Platform;
 pub use error::{Error, Result};
-pub use idempotency::{IdempotencyKey, Outcome};
+pub use idempotency::{Fate, IdempotencyKey, Outcome};
 pub use page::{Cursor, Listing, PageRequest, Position};
 pub use secret::Secret;
 pub use settings::{Environment, PoolSettings, Settings};

@@ -56,7 +56,8 @@ pub const ALL: &[Migration] = migrations![
     7 "007_idempotency_keys",
     8 "008_events",
     9 "009_posting",
-    10 "010_seals",
+    10 "010_schedules",
+    11 "011_seals",
 ];
 
 /// A step that was just taken, up or down.

@@ -6,14 +6,18 @@
 use crate::{
     Platform, accounts,
     actor::{Actor, Permission},
-    error::{Error, Result},
-    idempotency::{IdempotencyKey, Outcome},
+    clock::moment,
+    error::{Error, Resource, Result},
+    idempotency::{self, Fate, IdempotencyKey, Outcome},
     posting::{Order, Words},
-    transactions::{Description, Metadata, Transaction},
+    transactions::{self, Description, Metadata, RateSource, Transaction},
 };
+use jiff::Timestamp;
 use ledger::{
-    AccountId, AccountNumber, Action, Amount, Currency, Kind, NewTransaction, TransactionId,
+    AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, Rate,
+    Reversal, TransactionId,
 };
+use std::collections::{HashMap, HashSet};
 
 /// Where a transfer goes.
 #[derive(Clone, Debug)]
@@ -22,6 +26,15 @@ pub enum Target {
     Id(AccountId),
     /// To the account with this number.
     Number(AccountNumber),
+}
+
+impl Target {
+    fn number(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Number(number) => Some(number.as_str()),
+        }
+    }
 }
 
 /// A transaction as the caller wants it.
@@ -43,6 +56,13 @@ pub struct Draft {
     pub metadata: Metadata,
     /// Complete at once instead of leaving it pending.
     pub complete: bool,
+    /// From when on it can no longer be completed; for a pending one.
+    pub expires: Option<Timestamp>,
+    /// The business date, where it is not the recorded one.
+    pub effective: Option<Timestamp>,
+    /// For a transfer between currencies: target for one of source, and where that
+    /// comes from.
+    pub exchange: Option<(Rate, RateSource)>,
 }
 
 /// Writes a transaction, pending or completed.
@@ -55,24 +75,139 @@ pub async fn create(
     draft: Draft,
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
+    let mut answers = create_all(platform, actor, vec![(draft, key)], false).await?;
+    answers.pop().unwrap_or_else(|| Err(Error::internal("an order got no answer")))
+}
+
+/// The most transactions of one request.
+pub const MOST: usize = 1000;
+
+/// Writes transactions, each by itself or, if `atomic`, all or none. One answer
+/// each, in order; of an atomic batch that is refused, those that would have been
+/// done say [`Error::Undone`].
+///
+/// # Errors
+/// What concerns all of them: a missing permission, a full queue, and for an
+/// atomic batch a key that is given twice.
+pub async fn create_all(
+    platform: &Platform,
+    actor: &Actor,
+    drafts: Vec<(Draft, Option<IdempotencyKey>)>,
+    atomic: bool,
+) -> Result<Vec<Result<Outcome<Transaction>>>> {
     actor.require(Permission::WriteTransactions)?;
-    let target = match (draft.kind, draft.target) {
-        (Kind::Transfer, Some(Target::Id(id))) => Some(id),
+    if atomic {
+        refuse_twins(&drafts)?;
+    }
+    let numbers = drafts.iter().filter_map(|(draft, _)| draft.target.as_ref()?.number());
+    let numbers = accounts::resolve(platform, numbers.collect()).await?;
+    let (places, now) = (drafts.len(), platform.now());
+    let (mut orders, mut ordered) = (Vec::with_capacity(places), Vec::with_capacity(places));
+    let mut answers: Vec<Option<Result<Outcome<Transaction>>>> = Vec::with_capacity(places);
+    for (place, (draft, key)) in drafts.into_iter().enumerate() {
+        match target(&draft, &numbers, now) {
+            Ok(target) => {
+                orders.push(new_order(platform, actor, draft, target, key));
+                ordered.push(place);
+                answers.push(None);
+            }
+            Err(error) => answers.push(Some(Err(error))),
+        }
+    }
+    if atomic && ordered.len() < places {
+        return Ok(answers.into_iter().map(|own| own.unwrap_or(Err(Error::Undone))).collect());
+    }
+    let posted = match orders.is_empty() {
+        true => Vec::new(),
+        false => platform.queue().post_all(orders, atomic).await?,
+    };
+    for (place, answer) in ordered.into_iter().zip(posted) {
+        answers[place] = Some(answer);
+    }
+    let lost = || Err(Error::internal("an order got no answer"));
+    Ok(answers.into_iter().map(|own| own.unwrap_or_else(lost)).collect())
+}
+
+/// What has become of an order, so that its client can stop safely: what has
+/// never been seen is from now on impossible.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key stands for something else.
+pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
+    actor.require(Permission::WriteTransactions)?;
+    idempotency::fate(platform, actor, key).await
+}
+
+fn refuse_twins(drafts: &[(Draft, Option<IdempotencyKey>)]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for (place, (_, key)) in drafts.iter().enumerate() {
+        if key.as_ref().is_some_and(|key| !seen.insert(&key.key)) {
+            let field = format!("transactions[{place}].idempotencyKey");
+            return Err(Error::invalid(&field, "duplicate", "is used by another item as well"));
+        }
+    }
+    Ok(())
+}
+
+/// Where it goes, if all that holds for every caller is in order.
+fn target(
+    draft: &Draft,
+    numbers: &HashMap<String, AccountId>,
+    now: Timestamp,
+) -> Result<Option<AccountId>> {
+    let wrong = |field, code, text: &str| Err(Error::invalid(field, code, text));
+    if let Some(expires) = draft.expires {
+        if draft.complete {
+            let text = "is for a pending transaction: leave out `process` or this";
+            return wrong("expiresAt", "conflicting", text);
+        }
+        if expires <= now {
+            return wrong("expiresAt", "in_the_past", "must lie in the future");
+        }
+    }
+    if draft.exchange.is_some() && draft.kind != Kind::Transfer {
+        return wrong("exchange", "unexpected", "belongs to a transfer only");
+    }
+    place(draft.kind, draft.target.as_ref(), numbers)
+}
+
+/// The account an order goes to: exactly a transfer has one.
+pub(crate) async fn resolve(
+    platform: &Platform,
+    kind: Kind,
+    target: Option<&Target>,
+) -> Result<Option<AccountId>> {
+    let numbers = target.and_then(Target::number).into_iter().collect();
+    place(kind, target, &accounts::resolve(platform, numbers).await?)
+}
+
+fn place(
+    kind: Kind,
+    target: Option<&Target>,
+    numbers: &HashMap<String, AccountId>,
+) -> Result<Option<AccountId>> {
+    let wrong = |code, text| Err(Error::invalid("toAccountId", code, text));
+    match (kind, target) {
+        (Kind::Transfer, Some(Target::Id(id))) => Ok(Some(*id)),
         (Kind::Transfer, Some(Target::Number(number))) => {
-            Some(accounts::resolve(platform, &number).await?)
+            let found = numbers.get(number.as_str()).copied();
+            found.map(Some).ok_or(Error::NotFound(Resource::Account))
         }
         (Kind::Transfer, None) => {
-            return Err(Error::invalid(
-                "toAccountId",
-                "required",
-                "is required for a transfer (or toAccountNumber)",
-            ));
+            wrong("required", "is required for a transfer (or toAccountNumber)")
         }
-        (_, Some(_)) => {
-            return Err(Error::invalid("toAccountId", "unexpected", "belongs to a transfer only"));
-        }
-        (_, None) => None,
-    };
+        (_, Some(_)) => wrong("unexpected", "belongs to a transfer only"),
+        (_, None) => Ok(None),
+    }
+}
+
+fn new_order(
+    platform: &Platform,
+    actor: &Actor,
+    draft: Draft,
+    target: Option<AccountId>,
+    key: Option<IdempotencyKey>,
+) -> Order {
     let action = Action::Create(NewTransaction {
         id: TransactionId(platform.new_id()),
         paired_id: TransactionId(platform.new_id()),
@@ -82,9 +217,17 @@ pub async fn create(
         amount: draft.amount,
         currency: draft.currency,
         complete: draft.complete,
+        expires: draft.expires.map(moment),
+        effective: draft.effective.map(moment),
+        rate: draft.exchange.as_ref().map(|(rate, _)| *rate),
     });
-    let words = Words { description: draft.description, metadata: draft.metadata };
-    post(platform, actor, action, words, key).await
+    let words = Words {
+        description: draft.description,
+        metadata: draft.metadata,
+        rate_source: draft.exchange.map(|(_, source)| source),
+    };
+    let touches = [Some(draft.account), target].into_iter().flatten().collect();
+    order(platform, actor, action, touches, words, key)
 }
 
 /// Completes a pending transaction: the money moves.
@@ -98,7 +241,7 @@ pub async fn process(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     require_processing(actor)?;
-    post(platform, actor, Action::Complete(transaction), Words::default(), key).await
+    post_named(platform, actor, transaction, Action::Complete(transaction), key).await
 }
 
 /// Ends a pending transaction: held money becomes available again.
@@ -112,7 +255,71 @@ pub async fn cancel(
     key: Option<IdempotencyKey>,
 ) -> Result<Outcome<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    post(platform, actor, Action::Cancel(transaction), Words::default(), key).await
+    post_named(platform, actor, transaction, Action::Cancel(transaction), key).await
+}
+
+/// Moves a part of what a pending transaction holds: all that remains without an
+/// amount. With `last`, or when nothing remains, it is completed.
+///
+/// # Errors
+/// Everything a [`ledger::Refusal`] can say.
+pub async fn capture(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    amount: Option<Amount>,
+    last: bool,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    require_processing(actor)?;
+    let action = Action::Capture(Capture { id: transaction, amount, last });
+    post_named(platform, actor, transaction, action, key).await
+}
+
+/// Gives back what a completed transaction moved: all that is left without an
+/// amount. The answer is the new transaction that does so.
+///
+/// # Errors
+/// Everything a [`ledger::Refusal`] can say.
+pub async fn reverse(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    amount: Option<Amount>,
+    words: (Option<Description>, Metadata),
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    actor.require(Permission::WriteTransactions)?;
+    let action = Action::Reverse(Reversal {
+        id: transaction,
+        amount,
+        new_id: TransactionId(platform.new_id()),
+        new_paired_id: TransactionId(platform.new_id()),
+    });
+    let (description, metadata) = words;
+    let words = Words { description, metadata, rate_source: None };
+    let touches = transactions::accounts_of(platform, transaction).await?;
+    platform.queue().post(order(platform, actor, action, touches, words, key)).await
+}
+
+/// Ends pending transactions whose time is over; says how many. A few at a time,
+/// soonest first; what cannot be ended now is tried again.
+///
+/// # Errors
+/// [`Error::Unavailable`] while the database cannot be reached.
+pub async fn expire(platform: &Platform) -> Result<usize> {
+    let due = transactions::due(platform).await?;
+    let bank = Actor::bank();
+    let orders = due.into_iter().map(|(transaction, touches)| {
+        let action = Action::Expire(transaction);
+        order(platform, &bank, action, touches, Words::default(), None)
+    });
+    let orders: Vec<Order> = orders.collect();
+    if orders.is_empty() {
+        return Ok(0);
+    }
+    let answers = platform.queue().post_all(orders, false).await?;
+    Ok(answers.iter().filter(|answer| answer.is_ok()).count())
 }
 
 /// A key that only processes need not be allowed to write.
@@ -122,15 +329,28 @@ fn require_processing(actor: &Actor) -> Result<()> {
         .or_else(|_| actor.require(Permission::WriteTransactions))
 }
 
-async fn post(
+/// Posts what is asked of a transaction that is there.
+async fn post_named(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+    action: Action,
+    key: Option<IdempotencyKey>,
+) -> Result<Outcome<Transaction>> {
+    let touches = transactions::accounts_of(platform, transaction).await?;
+    let order = order(platform, actor, action, touches, Words::default(), key);
+    platform.queue().post(order).await
+}
+
+fn order(
     platform: &Platform,
     actor: &Actor,
     action: Action,
+    touches: Vec<AccountId>,
     words: Words,
     key: Option<IdempotencyKey>,
-) -> Result<Outcome<Transaction>> {
+) -> Order {
     let authority = actor.authority(platform.settings().users_settle);
     let audit_id = platform.new_id();
-    let order = Order { actor: actor.clone(), authority, action, words, key, audit_id };
-    platform.queue().post(order).await
+    Order { actor: actor.clone(), authority, action, touches, words, key, audit_id }
 }

@@ -20,6 +20,10 @@ use tokio::time::{Instant, timeout};
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 1 << 20;
+/// The largest body with many transactions.
+const MAX_BATCH_BODY: usize = 8 << 20;
+/// Where that may be sent.
+const BATCH: &str = "/api/v1/transactions/batch";
 /// How long a client may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long proven credentials are good for while the body arrives.
@@ -33,7 +37,7 @@ pub(crate) struct Arrived(pub(crate) Result<Bytes, Problem>);
 pub(crate) async fn arrive(State(app): State<App>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let started = Instant::now();
-    let arrived = Arrived(receive(&parts.headers, body).await);
+    let arrived = Arrived(receive(&parts.headers, body, most(parts.uri.path())).await);
     let mut request = Request::from_parts(parts, Body::empty());
     request.extensions_mut().insert(arrived);
     if started.elapsed() > PROVEN_FOR {
@@ -42,12 +46,16 @@ pub(crate) async fn arrive(State(app): State<App>, request: Request, next: Next)
     next.run(request).await
 }
 
-async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+fn most(path: &str) -> usize {
+    if path == BATCH { MAX_BATCH_BODY } else { MAX_BODY }
+}
+
+async fn receive(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            "The body must be at most 1 MiB",
+            format!("The body must be at most {} MiB", most >> 20),
         )
     };
     let encoding = headers.get(header::CONTENT_ENCODING);
@@ -60,10 +68,10 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let is_json = essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
+    if length.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let collected = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
+    let collected = timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await;
     let collected = collected.map_err(|_| {
         let text = "The body did not arrive within 15 seconds";
         Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)

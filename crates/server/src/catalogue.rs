@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 30] = [
+const SINGLE: [(u16, &str, &str); 48] = [
     (
         400,
         "validation_failed",
@@ -55,6 +55,44 @@ const SINGLE: [(u16, &str, &str); 30] = [
         "An account of the user still holds or expects money: empty it before closing",
     ),
     (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
+    (
+        422,
+        "transaction_limit_exceeded",
+        "The account's limit for one order is lower: see the message",
+    ),
+    (
+        422,
+        "daily_limit_exceeded",
+        "The account's limit for one day (UTC) is reached: see the message",
+    ),
+    (422, "account_frozen", "The account is frozen for this: the message says why and until when"),
+    (422, "target_account_frozen", "The other account does not take money at the moment"),
+    (422, "capture_exceeds_hold", "Less is still held than the amount; the message says how much"),
+    (
+        422,
+        "nothing_held",
+        "Only what is held can be captured: a pending withdrawal, debit or transfer",
+    ),
+    (422, "transaction_expired", "Its time was over: order it anew"),
+    (422, "transaction_not_expired", "Its time is not over yet"),
+    (422, "already_reversed", "All of it was given back already"),
+    (422, "reversal_exceeds_original", "Less is left to give back; the message says how much"),
+    (
+        422,
+        "transaction_not_completed",
+        "Only what is completed can be given back: cancel it instead",
+    ),
+    (422, "reversal_is_final", "What gives something back is not given back itself: order anew"),
+    (422, "effective_in_future", "A business date lies in the past: schedule what is to come"),
+    (422, "exchange_is_whole", "An exchange is captured and given back only as a whole"),
+    (422, "exchange_too_small", "The amount buys less than the smallest coin"),
+    (422, "rate_without_exchange", "Both accounts are in one currency: leave out `exchange`"),
+    (
+        422,
+        "batch_refused",
+        "One of an atomic batch was refused, and nothing was done: `errors` says which and why",
+    ),
+    (422, "batch_undone", "Another order of the same atomic batch was refused: nothing was done"),
     (429, "rate_limit_exceeded", "Too many requests: wait for the seconds of `Retry-After`"),
     (500, "internal_error", "A fault of the server: report `requestId`"),
     (

@@ -62,6 +62,22 @@ impl Problem {
         self
     }
 
+    /// With the rules that were broken.
+    pub(crate) fn because_of(mut self, rules: Vec<Violation>) -> Self {
+        self.more.errors = rules;
+        self
+    }
+
+    /// As the answer to one item of many; logs what the client must not see.
+    pub(crate) fn into_item(self) -> (StatusCode, &'static str, String, Vec<FieldError>) {
+        let (status, code) = (self.status, self.code);
+        if let Some(cause) = self.more.cause {
+            tracing::error!(status = status.as_u16(), code, %cause, "an item failed");
+        }
+        let errors = self.more.errors.into_iter().map(FieldError::from).collect();
+        (status, code, self.message.into_owned(), errors)
+    }
+
     /// With what only the log may see.
     fn because(mut self, cause: impl fmt::Display) -> Self {
         self.more.cause = Some(cause.to_string());
@@ -174,7 +190,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) => of(StatusCode::NOT_FOUND),
             Error::Conflict(Conflict::InFlight) => of(StatusCode::CONFLICT).retry_after(SOON),
             Error::Conflict(_) => of(StatusCode::CONFLICT),
-            Error::KeyReused => of(StatusCode::UNPROCESSABLE_ENTITY),
+            Error::KeyReused | Error::Undone => of(StatusCode::UNPROCESSABLE_ENTITY),
             Error::Refused { original, .. } => {
                 let mut problem = of(StatusCode::UNPROCESSABLE_ENTITY);
                 problem.more.original = original;

@@ -4,7 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, health, seals, sessions, transactions, users, verification,
+        accounts, admin, api_keys, auth, batches, entries, health, orders, schedules, seals,
+        sessions, statements, transactions, users, verification,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,16 +50,24 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::list, accounts::open))
         .routes(routes!(accounts::summaries))
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
-        .routes(routes!(accounts::balance))
-        .routes(routes!(accounts::entries))
+        .routes(routes!(entries::balance))
+        .routes(routes!(entries::list))
+        .routes(routes!(statements::draw))
         .routes(routes!(seals::explain))
         .routes(routes!(seals::list))
         .routes(routes!(seals::get))
-        .routes(routes!(transactions::list, transactions::create))
+        .routes(routes!(transactions::list, orders::create))
+        .routes(routes!(batches::create))
+        .routes(routes!(batches::outcome))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
-        .routes(routes!(transactions::process))
-        .routes(routes!(transactions::cancel))
+        .routes(routes!(orders::process))
+        .routes(routes!(orders::capture))
+        .routes(routes!(orders::reverse))
+        .routes(routes!(orders::cancel))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::get, schedules::change, schedules::end))
+        .routes(routes!(schedules::runs))
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))

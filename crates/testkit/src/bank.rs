@@ -145,6 +145,9 @@ impl Opening<'_> {
             description: None,
             metadata: Metadata::default(),
             complete: true,
+            expires: None,
+            effective: None,
+            exchange: None,
         };
         let teller = match bank.platform.settings().users_settle {
             true => owner.clone(),

@@ -31,11 +31,18 @@ fn the_accounts_of_the_bank_itself_spell_purpose_and_currency() {
     let usd = Currency::parse("USD").unwrap();
     let eur = Currency::parse("EUR").unwrap();
     assert_eq!(SystemAccount::Cash.id(usd).to_string(), "00000000-0000-8000-8001-000000555344");
-    let all: HashSet<_> = [SystemAccount::Cash, SystemAccount::Adjustments]
-        .into_iter()
-        .flat_map(|account| [account.id(usd), account.id(eur)])
-        .collect();
-    assert_eq!(all.len(), 4);
+    let rounding = SystemAccount::Rounding.id(eur);
+    assert_eq!(rounding.to_string(), "00000000-0000-8000-8004-000000455552");
+    let all: HashSet<_> = [
+        SystemAccount::Cash,
+        SystemAccount::Adjustments,
+        SystemAccount::Conversion,
+        SystemAccount::Rounding,
+    ]
+    .into_iter()
+    .flat_map(|account| [account.id(usd), account.id(eur)])
+    .collect();
+    assert_eq!(all.len(), 8);
 }
 
 proptest! {

@@ -10,8 +10,14 @@
     reason = "a test that meets a surprise should stop"
 )]
 
+mod captures;
+mod exchanges;
 mod formats;
+mod histories;
+mod limits;
 mod model;
 mod money;
+mod reversals;
 mod rules;
+mod times;
 mod world;

@@ -9,12 +9,14 @@ mod store;
 
 use crate::{
     Platform,
-    actor::{Actor, Credential, Origin, Permission},
+    actor::{Actor, Credential, Origin, Permission, Role},
+    clock::Clock,
     db::{Param, Utc, word},
     error::{Error, Forbidden, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
-    settings::Environment,
+    lookup::Lookup,
+    settings::{Environment, PoolSettings},
     text::{bounded, bounded_text},
     users,
 };
@@ -22,7 +24,10 @@ use jiff::Timestamp;
 use ledger::UserId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 pub(crate) use store::ALL as STATEMENTS;
 use uuid::Uuid;
 
@@ -227,7 +232,53 @@ pub async fn revoke(platform: &Platform, actor: &Actor, key: Uuid) -> Result<()>
     tx.commit().await
 }
 
-/// Who a key stands for, at this moment. Its use is noted once a minute.
+/// What a key stands for.
+#[derive(Clone)]
+pub(crate) struct Holder {
+    user: UserId,
+    role: Role,
+    key: Uuid,
+    permissions: BTreeSet<Permission>,
+    rate_limit: u32,
+    usable: bool,
+    welcome: bool,
+}
+
+/// Where keys are looked up, by hash. Their use is noted once a minute.
+pub(crate) fn lookup(
+    database: &str,
+    pool: PoolSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Lookup<String, Holder>> {
+    Lookup::open(database, pool, move |connection, hashes: Vec<String>| {
+        let now = Utc(clock.now());
+        async move {
+            let rows = connection.query(store::AUTHENTICATE, &[&hashes, &now]).await?;
+            let (mut found, mut stale) = (HashMap::new(), Vec::<Uuid>::new());
+            for row in rows {
+                let holder = Holder {
+                    user: UserId(row.try_get("user_id")?),
+                    role: word(&row, "role")?,
+                    key: row.try_get("id")?,
+                    permissions: store::permissions(&row.try_get("permissions")?),
+                    rate_limit: row.try_get::<_, i32>("rate_limit")?.try_into().unwrap_or_default(),
+                    usable: row.try_get("usable")?,
+                    welcome: row.try_get("welcome")?,
+                };
+                if holder.usable && holder.welcome && row.try_get("stale")? {
+                    stale.push(holder.key);
+                }
+                found.insert(row.try_get("key_hash")?, holder);
+            }
+            if !stale.is_empty() {
+                connection.execute(store::TOUCH, &[&stale, &now]).await?;
+            }
+            Ok(found)
+        }
+    })
+}
+
+/// Who a key stands for, at this moment.
 ///
 /// # Errors
 /// [`Unauthenticated::InvalidKey`], alike for unknown, revoked and expired.
@@ -236,30 +287,15 @@ pub async fn authenticate(platform: &Platform, origin: Origin, key: &str) -> Res
     if !secret::is_well_formed(key) {
         return Err(invalid());
     }
-    let (hash, now) = (secret::hash(key, &platform.settings().api_key_salt)?, platform.now());
-    let connection = platform.connection().await?;
-    let row = connection.find(store::AUTHENTICATE, &[&hash, &Utc(now)]).await?;
-    let row = row.ok_or_else(invalid)?;
-    if !row.try_get::<_, bool>("usable")? {
-        return Err(invalid());
-    }
-    if !row.try_get::<_, bool>("welcome")? {
+    let hash = secret::hash(key, &platform.settings().api_key_salt)?;
+    let holder = platform.keys().find(hash).await?;
+    let holder = holder.filter(|holder| holder.usable).ok_or_else(invalid)?;
+    if !holder.welcome {
         return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
     }
-    let id: Uuid = row.try_get("id")?;
-    if row.try_get("stale")? {
-        connection.execute(store::TOUCH, &[&id, &Utc(now)]).await?;
-    }
-    Ok(Actor {
-        user_id: UserId(row.try_get("user_id")?),
-        role: word(&row, "role")?,
-        credential: Credential::ApiKey {
-            id,
-            permissions: store::permissions(&row.try_get("permissions")?),
-            rate_limit: u32::try_from(row.try_get::<_, i32>("rate_limit")?).unwrap_or_default(),
-        },
-        origin,
-    })
+    let Holder { user: user_id, role, key: id, permissions, rate_limit, .. } = holder;
+    let credential = Credential::ApiKey { id, permissions, rate_limit };
+    Ok(Actor { user_id, role, credential, origin })
 }
 
 fn check_grant(

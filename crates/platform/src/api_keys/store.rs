@@ -41,15 +41,15 @@ statements! {
     /// Takes one away.
     DELETE = "DELETE FROM api_keys WHERE id = $1 AND user_id = $2";
     /// Who stands behind a key.
-    AUTHENTICATE = "SELECT k.id, k.permissions, coalesce(k.rate_limit, 100) AS rate_limit,
+    AUTHENTICATE = "SELECT k.key_hash, k.id, k.permissions, coalesce(k.rate_limit, 100) AS rate_limit,
                u.id AS user_id, u.role,
                coalesce(k.is_active, true) AND (k.expires_at IS NULL OR k.expires_at > $2) AS usable,
                u.status = 'active' AS welcome,
                k.last_used IS NULL OR k.last_used < $2 - interval '1 minute' AS stale
           FROM api_keys k JOIN users u ON u.id = k.user_id
-         WHERE k.key_hash = $1";
-    /// Notes the use of a key.
-    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = $1";
+         WHERE k.key_hash = ANY ($1::text[])";
+    /// Notes the use of keys.
+    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY ($1::uuid[])";
 }
 
 pub(super) fn read(row: &Row) -> Result<ApiKey> {

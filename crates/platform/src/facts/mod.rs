@@ -9,9 +9,10 @@ mod vocabulary;
 
 use crate::{
     actor::{Actor, Origin},
-    db::{Param, Tx, Utc, statements},
+    db::{Param, Session, Tx, Utc, statements},
     error::{Error, Result},
 };
+pub(crate) use ALL as STATEMENTS;
 use jiff::Timestamp;
 use ledger::UserId;
 use serde_json::Value;
@@ -56,7 +57,15 @@ pub(crate) async fn record_in(tx: &Tx<'_>, id: Uuid, by: By<'_>, fact: Fact) -> 
 }
 
 /// Records the facts of a batch; the id is that of the audit row.
-pub(crate) async fn record_all_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+pub(crate) async fn record_all_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let (lines, news) = tokio::join!(biased; insert_audit_in(tx, facts), insert_news_in(tx, facts));
+    lines.and(news)
+}
+
+async fn insert_audit_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
     let lines: Vec<AuditLine> = facts.iter().map(|(_, _, fact)| fact.audit()).collect();
     let ids: Vec<Uuid> = facts.iter().map(|(id, ..)| *id).collect();
     let users: Vec<Option<Uuid>> =
@@ -72,11 +81,11 @@ pub(crate) async fn record_all_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -
     let times: Vec<Utc> = facts.iter().map(|(_, by, _)| Utc(by.at)).collect();
     let params: [Param<'_>; 9] =
         [&ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times];
-    tx.execute(INSERT_AUDIT, &params).await?;
-    record_news_in(tx, facts).await
+    tx.run(INSERT_AUDIT, &params).await?;
+    Ok(())
 }
 
-async fn record_news_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
+async fn insert_news_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
     let news: Vec<(News, Utc)> =
         facts.iter().filter_map(|(_, by, fact)| Some((fact.news()?, Utc(by.at)))).collect();
     if news.is_empty() {
@@ -88,6 +97,6 @@ async fn record_news_in(tx: &Tx<'_>, facts: &[(Uuid, By<'_>, Fact)]) -> Result<(
         .map(|(news, _)| serde_json::to_string(&news.parties).map_err(Error::internal))
         .collect::<Result<Vec<String>>>()?;
     let times: Vec<Utc> = news.iter().map(|(_, at)| *at).collect();
-    tx.execute(INSERT_NEWS, &[&names, &parties, &times]).await?;
+    tx.run(INSERT_NEWS, &[&names, &parties, &times]).await?;
     Ok(())
 }

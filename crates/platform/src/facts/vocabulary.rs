@@ -2,7 +2,8 @@
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
 use crate::actor::Role;
-use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use jiff::Timestamp;
+use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,18 +25,22 @@ pub struct Movement {
     pub currency: Currency,
     /// Where it stands.
     pub status: Status,
+    /// How much of it has moved, if it moves in parts.
+    pub captured: Option<Money>,
+    /// The transaction that it gives back.
+    pub reverses: Option<TransactionId>,
     /// `TXN-…`.
     pub reference: Option<String>,
 }
 
 impl Movement {
     fn payload(&self) -> Value {
-        json!({
+        self.with_more(json!({
             "id": self.id, "accountId": self.account, "userId": self.owner,
             "transactionType": self.kind, "amount": self.amount.to_string(),
             "currency": self.currency, "status": self.status,
             "referenceNumber": self.reference,
-        })
+        }))
     }
 
     fn party(&self) -> Party {
@@ -43,10 +48,21 @@ impl Movement {
     }
 
     fn details(&self) -> Value {
-        json!({
+        self.with_more(json!({
             "accountId": self.account, "type": self.kind, "amount": self.amount.to_string(),
             "currency": self.currency, "status": self.status, "reference": self.reference,
-        })
+        }))
+    }
+
+    /// What only some have.
+    fn with_more(&self, mut told: Value) -> Value {
+        if let Some(captured) = self.captured {
+            told["capturedAmount"] = json!(captured.to_string());
+        }
+        if let Some(reverses) = self.reverses {
+            told["reversesTransactionId"] = json!(reverses);
+        }
+        told
     }
 }
 
@@ -140,9 +156,54 @@ pub enum Fact {
         paired: Option<Movement>,
         reason: &'static str,
     },
+    TransactionCaptured {
+        movement: Movement,
+        paired: Option<Movement>,
+    },
+    TransactionReversed {
+        original: TransactionId,
+        movement: Movement,
+        paired: Option<Movement>,
+    },
     TransactionUpdated {
         transaction: TransactionId,
         fields: Vec<&'static str>,
+    },
+    KeyVoided {
+        user: UserId,
+        key: String,
+    },
+    ScheduleCreated {
+        schedule: Uuid,
+        owner: UserId,
+        account: AccountId,
+        kind: Kind,
+        amount: Amount,
+        currency: Currency,
+        start_at: Timestamp,
+    },
+    ScheduleUpdated {
+        schedule: Uuid,
+        owner: UserId,
+        status: &'static str,
+    },
+    ScheduleEnded {
+        schedule: Uuid,
+        owner: UserId,
+    },
+    ScheduleSkipped {
+        schedule: Uuid,
+        owner: UserId,
+        first: i64,
+        last: i64,
+    },
+    ScheduleRun {
+        schedule: Uuid,
+        owner: UserId,
+        n: i64,
+        transaction: Option<TransactionId>,
+        code: Option<String>,
+        status: &'static str,
     },
 }
 
@@ -210,7 +271,15 @@ impl Fact {
             Self::TransactionCreated { .. } => "TRANSACTION_CREATED",
             Self::TransactionCompleted { .. } => "TRANSACTION_COMPLETED",
             Self::TransactionFailed { .. } => "TRANSACTION_FAILED",
+            Self::TransactionCaptured { .. } => "TRANSACTION_CAPTURED",
+            Self::TransactionReversed { .. } => "TRANSACTION_REVERSED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
+            Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
+            Self::ScheduleCreated { .. } => "SCHEDULE_CREATED",
+            Self::ScheduleUpdated { .. } => "SCHEDULE_UPDATED",
+            Self::ScheduleEnded { .. } => "SCHEDULE_ENDED",
+            Self::ScheduleSkipped { .. } => "SCHEDULE_SKIPPED",
+            Self::ScheduleRun { .. } => "SCHEDULE_RUN",
         }
     }
 
@@ -236,8 +305,16 @@ impl Fact {
             | Self::AccountClosed { account, .. } => ("account", Some(account.0)),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. }
             | Self::TransactionFailed { movement, .. } => ("transaction", Some(movement.id.0)),
+            Self::TransactionReversed { original, .. } => ("transaction", Some(original.0)),
             Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
+            Self::KeyVoided { user, .. } => ("user", Some(user.0)),
+            Self::ScheduleCreated { schedule, .. }
+            | Self::ScheduleUpdated { schedule, .. }
+            | Self::ScheduleEnded { schedule, .. }
+            | Self::ScheduleSkipped { schedule, .. }
+            | Self::ScheduleRun { schedule, .. } => ("schedule", Some(*schedule)),
         }
     }
 
@@ -258,9 +335,26 @@ impl Fact {
             Self::AccountCreated { number, account_type, currency, .. } => json!({
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
-            Self::AccountUpdated { status, .. } => json!({ "status": status }),
+            Self::KeyVoided { key, .. } => json!({ "key": key }),
+            Self::AccountUpdated { status, .. } | Self::ScheduleUpdated { status, .. } => {
+                json!({ "status": status })
+            }
+            Self::ScheduleCreated { account, kind, amount, currency, start_at, .. } => json!({
+                "accountId": account, "type": kind, "amount": amount.to_string(),
+                "currency": currency, "startAt": start_at,
+            }),
+            Self::ScheduleSkipped { first, last, .. } => json!({ "first": first, "last": last }),
+            Self::ScheduleRun { n, transaction, code, status, .. } => json!({
+                "n": n, "transactionId": transaction, "code": code, "scheduleStatus": status,
+            }),
             Self::TransactionCreated { movement, .. }
-            | Self::TransactionCompleted { movement, .. } => movement.details(),
+            | Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. } => movement.details(),
+            Self::TransactionReversed { movement, .. } => {
+                let mut details = movement.details();
+                details["reversalId"] = json!(movement.id);
+                details
+            }
             Self::TransactionFailed { movement, reason, .. } => {
                 let mut details = movement.details();
                 details["reason"] = json!(reason);
@@ -305,8 +399,36 @@ impl Fact {
             Self::TransactionCompleted { movement, paired } => {
                 both("transaction.completed", movement, paired.as_ref())
             }
+            Self::TransactionCaptured { movement, paired } => {
+                let names = match movement.status {
+                    Status::Completed => "transaction.captured transaction.completed",
+                    _ => "transaction.captured",
+                };
+                both(names, movement, paired.as_ref())
+            }
+            Self::TransactionReversed { movement, paired, .. } => {
+                let names = "transaction.created transaction.completed transaction.reversed";
+                both(names, movement, paired.as_ref())
+            }
             Self::TransactionFailed { movement, paired, .. } => {
                 both("transaction.failed", movement, paired.as_ref())
+            }
+            Self::ScheduleCreated { schedule, owner, .. } => {
+                schedule_news("schedule.created", *owner, *schedule, self.details())
+            }
+            Self::ScheduleUpdated { schedule, owner, .. } => {
+                schedule_news("schedule.updated", *owner, *schedule, self.details())
+            }
+            Self::ScheduleEnded { schedule, owner } => {
+                schedule_news("schedule.ended", *owner, *schedule, self.details())
+            }
+            Self::ScheduleSkipped { schedule, owner, .. } => {
+                schedule_news("schedule.skipped", *owner, *schedule, self.details())
+            }
+            Self::ScheduleRun { schedule, owner, transaction, .. } => {
+                let done = transaction.is_some();
+                let name = if done { "schedule.completed" } else { "schedule.refused" };
+                schedule_news(name, *owner, *schedule, self.details())
             }
             _ => return None,
         };
@@ -316,6 +438,14 @@ impl Fact {
 
 fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {
     News { names, parties: vec![Party { user_id, resource_id, payload }] }
+}
+
+/// The world may know of a schedule what the trail says of it.
+fn schedule_news(names: &'static str, owner: UserId, schedule: Uuid, details: Value) -> News {
+    let mut payload = details;
+    payload["id"] = json!(schedule);
+    payload["userId"] = json!(owner);
+    own(names, owner, schedule, payload)
 }
 
 fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {

@@ -2,25 +2,28 @@
 
 use super::{Answer, Order, store};
 use crate::{
-    db::{Numeric, Param, Tx, Utc, time},
+    clock::timestamp,
+    db::{Connection, Numeric, Param, Utc},
     error::{Error, Result},
     idempotency::Recorded,
-    transactions::Transaction,
+    transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
-use ledger::{Account, Direction, Entry, Status, TransactionId};
-use std::collections::HashMap;
+use ledger::{Account, Currency, Direction, Entry, Remainder, TransactionId};
 use uuid::Uuid;
 
-/// A pending transaction that ended: how, and why if it failed.
-pub(super) type Ended = (TransactionId, Status, Option<&'static str>);
-
-/// The moment the database gave to a row this batch changed.
-pub(super) type Updates = HashMap<TransactionId, Timestamp>;
+/// A key and what it stands for from now on.
+pub(super) struct KeyRow<'o> {
+    user: Uuid,
+    key: &'o str,
+    fingerprint: &'o [u8],
+    outcome: String,
+    request_id: &'o str,
+}
 
 /// Writes new transactions.
-pub(super) async fn insert_transactions_in(
-    tx: &Tx<'_>,
+pub(super) async fn insert_transactions(
+    session: &Connection,
     new: &[Transaction],
     at: Timestamp,
 ) -> Result<()> {
@@ -41,7 +44,11 @@ pub(super) async fn insert_transactions_in(
         new.iter().map(|t| t.counterparty_account_id.map(|id| id.0)).collect();
     let pairs: Vec<Option<Uuid>> =
         new.iter().map(|t| t.paired_transaction_id.map(|id| id.0)).collect();
-    let params: [Param<'_>; 13] = [
+    let reversed: Vec<Option<Uuid>> =
+        new.iter().map(|t| t.reverses_transaction_id.map(|id| id.0)).collect();
+    let expiries: Vec<Option<Utc>> = new.iter().map(|t| t.expires_at.map(Utc)).collect();
+    let dates: Vec<Option<Utc>> = new.iter().map(|t| t.effective_at.map(Utc)).collect();
+    let params: [Param<'_>; 16] = [
         &ids,
         &accounts,
         &kinds,
@@ -54,14 +61,17 @@ pub(super) async fn insert_transactions_in(
         &metadata,
         &others,
         &pairs,
+        &reversed,
+        &expiries,
+        &dates,
         &Utc(at),
     ];
-    tx.execute(store::INSERT_TRANSACTIONS, &params).await?;
+    session.execute(store::INSERT_TRANSACTIONS, &params).await?;
     Ok(())
 }
 
 /// Writes the balances as the batch leaves them.
-pub(super) async fn update_accounts_in(tx: &Tx<'_>, left: &[&Account]) -> Result<()> {
+pub(super) async fn update_accounts(session: &Connection, left: &[&Account]) -> Result<()> {
     if left.is_empty() {
         return Ok(());
     }
@@ -69,12 +79,18 @@ pub(super) async fn update_accounts_in(tx: &Tx<'_>, left: &[&Account]) -> Result
     let balances: Vec<Numeric> = left.iter().map(|account| Numeric(account.balance)).collect();
     let available: Vec<Numeric> = left.iter().map(|account| Numeric(account.available)).collect();
     let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-    tx.execute(store::UPDATE_ACCOUNTS, &[&ids, &balances, &available, &counts]).await?;
+    let spent: Vec<Numeric> = left.iter().map(|account| Numeric(account.spent.amount)).collect();
+    let days = left.iter().map(|account| i32::try_from(account.spent.day.0));
+    let days = days.collect::<Result<Vec<i32>, _>>().map_err(Error::internal)?;
+    let newest: Vec<Option<Utc>> =
+        left.iter().map(|account| account.newest_entry.map(|at| Utc(timestamp(at)))).collect();
+    let params: [Param<'_>; 7] = [&ids, &balances, &available, &counts, &spent, &days, &newest];
+    session.execute(store::UPDATE_ACCOUNTS, &params).await?;
     Ok(())
 }
 
 /// Writes the movements, in the order in which they were decided.
-pub(super) async fn insert_entries_in(tx: &Tx<'_>, entries: &[Entry], at: Timestamp) -> Result<()> {
+pub(super) async fn insert_entries(session: &Connection, entries: &[Entry]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -85,7 +101,10 @@ pub(super) async fn insert_entries_in(tx: &Tx<'_>, entries: &[Entry], at: Timest
     let currencies: Vec<&str> = entries.iter().map(|entry| entry.currency.code()).collect();
     let (source_seqs, source_balances) = history(entries.iter().map(|entry| entry.source));
     let (target_seqs, target_balances) = history(entries.iter().map(|entry| entry.target));
-    let params: [Param<'_>; 10] = [
+    let recorded: Vec<Utc> = entries.iter().map(|entry| Utc(timestamp(entry.recorded))).collect();
+    let effective: Vec<Option<Utc>> =
+        entries.iter().map(|entry| entry.effective.map(|at| Utc(timestamp(at)))).collect();
+    let params: [Param<'_>; 11] = [
         &named,
         &sources,
         &targets,
@@ -95,62 +114,113 @@ pub(super) async fn insert_entries_in(tx: &Tx<'_>, entries: &[Entry], at: Timest
         &source_balances,
         &target_seqs,
         &target_balances,
-        &Utc(at),
+        &recorded,
+        &effective,
     ];
-    tx.execute(store::INSERT_ENTRIES, &params).await?;
+    session.execute(store::INSERT_ENTRIES, &params).await?;
     Ok(())
 }
 
-/// Ends pending transactions; says when the database noted it.
-pub(super) async fn end_transactions_in(
-    tx: &Tx<'_>,
-    ended: &[Ended],
-    at: Timestamp,
-) -> Result<Updates> {
-    if ended.is_empty() {
-        return Ok(Updates::new());
+/// Writes what became of transactions that were there before.
+pub(super) async fn change_transactions(
+    session: &Connection,
+    changed: &[&Transaction],
+) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
     }
-    let ids: Vec<Uuid> = ended.iter().map(|(id, ..)| id.0).collect();
-    let states: Vec<&str> = ended.iter().map(|(_, state, _)| state.as_str()).collect();
-    let reasons: Vec<Option<&str>> = ended.iter().map(|(.., reason)| *reason).collect();
-    let rows = tx.query(store::END_TRANSACTIONS, &[&ids, &states, &reasons, &Utc(at)]).await?;
-    rows.iter()
-        .map(|row| Ok((TransactionId(row.try_get("id")?), time(row, "updated_at")?)))
-        .collect()
+    let ids: Vec<Uuid> = changed.iter().map(|t| t.id.0).collect();
+    let states: Vec<&str> = changed.iter().map(|t| t.status.as_str()).collect();
+    let reasons: Vec<Option<&str>> = changed.iter().map(|t| t.failure_reason.as_deref()).collect();
+    let captured: Vec<Option<Numeric>> =
+        changed.iter().map(|t| t.captured_amount.map(Numeric)).collect();
+    let reversed: Vec<Numeric> = changed.iter().map(|t| Numeric(t.reversed_amount)).collect();
+    let completed: Vec<Option<Utc>> = changed.iter().map(|t| t.completed_at.map(Utc)).collect();
+    let params: [Param<'_>; 6] = [&ids, &states, &reasons, &captured, &reversed, &completed];
+    session.execute(store::CHANGE_TRANSACTIONS, &params).await?;
+    Ok(())
 }
 
-/// Remembers what was decided under a key; what was not found or not allowed is
-/// no outcome, and leaves the key free.
-pub(super) async fn insert_keys_in(
-    tx: &Tx<'_>,
-    orders: &[Order],
-    answers: &[Answer],
-    repeats: &[(usize, usize)],
+/// Writes what was agreed for transfers between currencies.
+pub(super) async fn insert_exchanges(
+    session: &Connection,
+    exchanges: &[(TransactionId, Exchange)],
     at: Timestamp,
 ) -> Result<()> {
-    let (mut users, mut keys, mut prints) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut outcomes, mut requests) = (Vec::new(), Vec::new());
-    for (place, (order, answer)) in orders.iter().zip(answers).enumerate() {
+    if exchanges.is_empty() {
+        return Ok(());
+    }
+    let terms = || exchanges.iter().map(|(_, exchange)| &exchange.terms);
+    let ids: Vec<Uuid> = exchanges.iter().map(|(id, _)| id.0).collect();
+    let sources: Vec<&str> = terms().map(|terms| terms.source_currency.code()).collect();
+    let given: Vec<Numeric> = terms().map(|terms| terms.source_amount.into()).collect();
+    let targets: Vec<&str> = terms().map(|terms| terms.target_currency.code()).collect();
+    let got: Vec<Numeric> = terms().map(|terms| terms.target_amount.into()).collect();
+    let rates: Vec<String> = terms().map(|terms| terms.rate.to_string()).collect();
+    let words: Vec<&str> =
+        exchanges.iter().map(|(_, exchange)| exchange.rate_source.as_str()).collect();
+    let remainders: Vec<String> = terms().map(|terms| terms.remainder.to_string()).collect();
+    let params: [Param<'_>; 9] =
+        [&ids, &sources, &given, &targets, &got, &rates, &words, &remainders, &Utc(at)];
+    session.execute(store::INSERT_EXCHANGES, &params).await?;
+    Ok(())
+}
+
+/// Writes what rounding leaves to be carried.
+pub(super) async fn update_rounding(
+    session: &Connection,
+    carried: &[(Currency, Remainder)],
+) -> Result<()> {
+    if carried.is_empty() {
+        return Ok(());
+    }
+    let currencies: Vec<&str> = carried.iter().map(|(currency, _)| currency.code()).collect();
+    let remainders: Vec<String> =
+        carried.iter().map(|(_, remainder)| remainder.to_string()).collect();
+    session.execute(store::UPDATE_ROUNDING, &[&currencies, &remainders]).await?;
+    Ok(())
+}
+
+/// What is remembered under the keys of the orders. What was not found or not
+/// allowed is no outcome, and leaves the key free.
+pub(super) fn keys<'o, 'a>(
+    answered: impl Iterator<Item = (&'o Order, &'a Answer)>,
+) -> Result<Vec<KeyRow<'o>>> {
+    let mut rows = Vec::new();
+    for (order, answer) in answered {
         let Some(key) = &order.key else { continue };
         let outcome = match answer {
             Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
             Err(Error::Refused { refusal, original: None }) => Recorded::Refused(refusal.clone()),
             _ => continue,
         };
-        if repeats.iter().any(|(repeat, _)| *repeat == place) {
-            continue;
-        }
-        users.push(order.actor.user_id.0);
-        keys.push(key.key.as_str());
-        prints.push(key.fingerprint.as_slice());
-        outcomes.push(serde_json::to_string(&outcome).map_err(Error::internal)?);
-        requests.push(order.actor.origin.request_id.as_str());
+        rows.push(KeyRow {
+            user: order.actor.user_id.0,
+            key: &key.key,
+            fingerprint: &key.fingerprint,
+            outcome: serde_json::to_string(&outcome).map_err(Error::internal)?,
+            request_id: &order.actor.origin.request_id,
+        });
     }
-    if keys.is_empty() {
+    Ok(rows)
+}
+
+/// Remembers them.
+pub(super) async fn insert_keys(
+    session: &Connection,
+    rows: &[KeyRow<'_>],
+    at: Timestamp,
+) -> Result<()> {
+    if rows.is_empty() {
         return Ok(());
     }
+    let users: Vec<Uuid> = rows.iter().map(|row| row.user).collect();
+    let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
+    let prints: Vec<&[u8]> = rows.iter().map(|row| row.fingerprint).collect();
+    let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+    let requests: Vec<&str> = rows.iter().map(|row| row.request_id).collect();
     let params: [Param<'_>; 6] = [&users, &keys, &prints, &outcomes, &requests, &Utc(at)];
-    tx.execute(store::INSERT_KEYS, &params).await?;
+    session.execute(store::INSERT_KEYS, &params).await?;
     Ok(())
 }
 

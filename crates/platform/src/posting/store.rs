@@ -6,14 +6,10 @@ use crate::transactions::store::columns;
 /// Every account the batch can touch.
 macro_rules! accounts {
     () => {
-        "SELECT id, user_id, currency, status, balance, available_balance, entry_count
-          FROM accounts
-         WHERE id = ANY (ARRAY(
-                SELECT unnest($1::uuid[])
-                 UNION SELECT account_id FROM transactions WHERE id = ANY ($2::uuid[])
-                 UNION SELECT counterparty_account_id FROM transactions WHERE id = ANY ($2::uuid[])))
-         ORDER BY id
-           "
+        "SELECT id, user_id, currency, status, balance, available_balance, entry_count,
+               newest_entry_at, overdraft_limit, transaction_limit, daily_limit, spent_amount,
+               spent_day, freeze_scope, freeze_reason, freeze_until
+          FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id "
     };
 }
 
@@ -32,41 +28,68 @@ statements! {
     FIND_TRANSACTIONS = concat!("SELECT ", columns!(), " FROM transactions t
          WHERE t.id = ANY ($1::uuid[])
             OR t.id = ANY (ARRAY(SELECT paired_transaction_id FROM transactions WHERE id = ANY ($1::uuid[])))");
+    /// Makes room for what rounding carries.
+    OPEN_ROUNDING = "INSERT INTO wallstreet.rounding (currency, carried)
+        SELECT currency, 0 FROM unnest($1::text[]) AS c (currency) ORDER BY currency
+        ON CONFLICT DO NOTHING";
+    /// What rounding carries, in one order of locks.
+    LOCK_ROUNDING = "SELECT currency, carried FROM wallstreet.rounding
+         WHERE currency = ANY ($1::text[]) ORDER BY currency FOR NO KEY UPDATE";
+    /// What rounding carries from now on.
+    UPDATE_ROUNDING = "UPDATE wallstreet.rounding r SET carried = u.carried::numeric
+          FROM unnest($1::text[], $2::text[]) AS u (currency, carried)
+         WHERE r.currency = u.currency";
     /// New transactions.
     INSERT_TRANSACTIONS = "INSERT INTO transactions
             (id, account_id, transaction_type, direction, amount, currency, status, description,
              reference_number, metadata, counterparty_account_id, paired_transaction_id,
-             created_at, updated_at, completed_at)
+             reverses_transaction_id, expires_at, effective_at, created_at, updated_at, completed_at)
         SELECT id, account_id, transaction_type, direction, amount, currency, status, description,
                reference_number, metadata::jsonb, counterparty_account_id, paired_transaction_id,
-               $13::timestamp, $13, CASE WHEN status = 'completed' THEN $13 END
+               reverses_transaction_id, expires_at, effective_at,
+               $16::timestamp, $16, CASE WHEN status = 'completed' THEN $16 END
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[],
-                      $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::uuid[])
+                      $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::uuid[],
+                      $13::uuid[], $14::timestamptz[], $15::timestamptz[])
                AS t (id, account_id, transaction_type, direction, amount, currency, status, description,
-                     reference_number, metadata, counterparty_account_id, paired_transaction_id)";
-    /// Ends pending transactions.
-    END_TRANSACTIONS = "UPDATE transactions t
-           SET status = ended.status, failure_reason = ended.reason,
-               completed_at = CASE WHEN ended.status = 'completed' THEN $4::timestamp END
-          FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ended (id, status, reason)
-         WHERE t.id = ended.id
-        RETURNING t.id, t.updated_at";
+                     reference_number, metadata, counterparty_account_id, paired_transaction_id,
+                     reverses_transaction_id, expires_at, effective_at)";
+    /// What became of transactions that were there before.
+    CHANGE_TRANSACTIONS = "UPDATE transactions t
+           SET status = c.status, failure_reason = c.reason, captured_amount = c.captured,
+               reversed_amount = c.reversed, completed_at = c.completed_at
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::timestamp[])
+               AS c (id, status, reason, captured, reversed, completed_at)
+         WHERE t.id = c.id";
+    /// What was agreed for transfers between currencies.
+    INSERT_EXCHANGES = "INSERT INTO wallstreet.exchanges
+            (transaction_id, source_currency, source_amount, target_currency, target_amount, rate,
+             rate_source, remainder, created_at)
+        SELECT id, source_currency, source_amount, target_currency, target_amount, rate::numeric,
+               rate_source, remainder::numeric, $9
+          FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::numeric[], $6::text[],
+                      $7::text[], $8::text[])
+               AS x (id, source_currency, source_amount, target_currency, target_amount, rate,
+                     rate_source, remainder)";
     /// The balances as the batch leaves them.
     UPDATE_ACCOUNTS = "UPDATE accounts a
-           SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count
-          FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::bigint[])
-               AS u (id, balance, available, entry_count)
+           SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count,
+               spent_amount = u.spent_amount, spent_day = u.spent_day, newest_entry_at = u.newest_entry_at
+          FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::bigint[], $5::numeric[], $6::int[],
+                      $7::timestamptz[])
+               AS u (id, balance, available, entry_count, spent_amount, spent_day, newest_entry_at)
          WHERE a.id = u.id";
     /// The movements, in the order in which they were decided.
     INSERT_ENTRIES = "INSERT INTO wallstreet.entries
             (transaction_id, source_id, target_id, amount, currency, source_seq, source_balance,
-             target_seq, target_balance, recorded_at)
+             target_seq, target_balance, recorded_at, effective_at)
         SELECT transaction_id, source_id, target_id, amount, currency, source_seq, source_balance,
-               target_seq, target_balance, $10
+               target_seq, target_balance, recorded_at, effective_at
           FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::numeric[], $5::text[], $6::bigint[],
-                      $7::numeric[], $8::bigint[], $9::numeric[]) WITH ORDINALITY
+                      $7::numeric[], $8::bigint[], $9::numeric[], $10::timestamptz[], $11::timestamptz[])
+               WITH ORDINALITY
                AS e (transaction_id, source_id, target_id, amount, currency, source_seq,
-                     source_balance, target_seq, target_balance, place)
+                     source_balance, target_seq, target_balance, recorded_at, effective_at, place)
          ORDER BY place";
     /// The outcomes, under their keys.
     INSERT_KEYS = "INSERT INTO wallstreet.idempotency_keys
@@ -74,8 +97,8 @@ statements! {
         SELECT user_id, key, fingerprint, outcome, request_id, $6
           FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[])
                AS k (user_id, key, fingerprint, outcome, request_id)";
-    /// The name of this database transaction.
-    XID = "SELECT pg_current_xact_id()::text";
+    /// The name of this database transaction, and when it began.
+    NAME = "SELECT pg_current_xact_id()::text AS xid, now() AS started";
     /// Whether a database transaction is still on its way. Not what became of it:
     /// a crash can give its name to another one.
     XID_STATUS = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)";

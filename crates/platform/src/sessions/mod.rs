@@ -9,16 +9,20 @@ mod store;
 
 use crate::{
     Platform,
-    actor::{Actor, Credential, Origin},
+    actor::{Actor, Credential, Origin, Role},
+    clock::Clock,
     db::{Connection, Tx, Utc, time, word},
     error::{Error, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
+    lookup::Lookup,
+    settings::PoolSettings,
     token::{self, Access, AccessUse, Refresh, RefreshUse},
 };
 use jiff::Timestamp;
 use ledger::UserId;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 pub(crate) use store::ALL as STATEMENTS;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// A live login, as its owner sees it.
@@ -136,6 +140,35 @@ pub(crate) async fn rotate_in(tx: &Tx<'_>, platform: &Platform, token: &str) -> 
     Ok(Rotation::Replayed { user, session: claims.sid })
 }
 
+/// Whose a live session is.
+#[derive(Clone)]
+pub(crate) struct Bearer {
+    user: UserId,
+    role: Role,
+    welcome: bool,
+}
+
+/// Where sessions are looked up; an ended one is not found.
+pub(crate) fn lookup(
+    database: &str,
+    pool: PoolSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Lookup<Uuid, Bearer>> {
+    Lookup::open(database, pool, move |connection, sessions: Vec<Uuid>| {
+        let now = Utc(clock.now());
+        async move {
+            let rows = connection.query(store::AUTHENTICATE, &[&sessions, &now]).await?;
+            let bearer = |row: &Row| {
+                let user = UserId(row.try_get("id")?);
+                let bearer =
+                    Bearer { user, role: word(row, "role")?, welcome: row.try_get("welcome")? };
+                Ok((row.try_get("sid")?, bearer))
+            };
+            rows.iter().map(bearer).collect()
+        }
+    })
+}
+
 /// Who an access token stands for, at this moment.
 ///
 /// # Errors
@@ -143,18 +176,13 @@ pub(crate) async fn rotate_in(tx: &Tx<'_>, platform: &Platform, token: &str) -> 
 pub async fn authenticate(platform: &Platform, origin: Origin, token: &str) -> Result<Actor> {
     let now = platform.now();
     let claims: Access = token::verify(&platform.settings().jwt_secret, token, now)?;
-    let connection = platform.connection().await?;
-    let row = connection.find(store::AUTHENTICATE, &[&claims.sid, &Utc(now)]).await?;
-    let row = row.ok_or(Error::Unauthenticated(Unauthenticated::EndedSession))?;
-    if row.try_get::<_, &str>("status")? != "active" {
+    let bearer = platform.sessions().find(claims.sid).await?;
+    let bearer = bearer.ok_or(Error::Unauthenticated(Unauthenticated::EndedSession))?;
+    if !bearer.welcome {
         return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
     }
-    Ok(Actor {
-        user_id: UserId(row.try_get("id")?),
-        role: word(&row, "role")?,
-        credential: Credential::Session(claims.sid),
-        origin,
-    })
+    let credential = Credential::Session(claims.sid);
+    Ok(Actor { user_id: bearer.user, role: bearer.role, credential, origin })
 }
 
 /// The caller's live sessions, newest first, at most 100.

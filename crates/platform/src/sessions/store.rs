@@ -8,9 +8,9 @@ statements! {
             (id, user_id, ip_address, user_agent, created_at, refreshed_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $5, $6)";
     /// Who stands behind a live session.
-    AUTHENTICATE = "SELECT u.id, u.role, u.status
+    AUTHENTICATE = "SELECT s.id AS sid, u.id, u.role, u.status = 'active' AS welcome
           FROM wallstreet.sessions s JOIN users u ON u.id = s.user_id
-         WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > $2";
+         WHERE s.id = ANY ($1::uuid[]) AND s.ended_at IS NULL AND s.expires_at > $2";
     /// Locks whoever holds a session before the session itself, in the order in
     /// which suspending and leaving lock them.
     LOCK_HOLDER = "SELECT u.id FROM users u

@@ -17,10 +17,12 @@ use crate::{
     text::{bounded, bounded_text},
 };
 use jiff::Timestamp;
-use ledger::{AccountId, Amount, Currency, Direction, Kind, Status, TransactionId};
+use ledger::{AccountId, Amount, Currency, Direction, Kind, Money, Status, TransactionId};
 pub use metadata::Metadata;
 use serde::{Deserialize, Serialize};
 pub(crate) use store::ALL as STATEMENTS;
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 bounded_text! {
     /// What a transaction is for: at most 1,000 characters.
@@ -46,11 +48,55 @@ pub struct Transaction {
     pub counterparty_account_id: Option<AccountId>,
     /// The other half of a transfer.
     pub paired_transaction_id: Option<TransactionId>,
+    /// The transaction that this one gives back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses_transaction_id: Option<TransactionId>,
+    /// How much of a hold that is taken in parts has moved; absent: all or nothing,
+    /// as the state says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured_amount: Option<Money>,
+    /// How much of it was given back.
+    #[serde(default)]
+    pub reversed_amount: Money,
+    /// At what rate, if its other half is in another currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+    /// From when on a pending one can no longer be completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The business date, where it is not the recorded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<Timestamp>,
     /// Why it failed.
     pub failure_reason: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub completed_at: Option<Timestamp>,
+}
+
+impl Transaction {
+    /// How much of it has moved.
+    pub fn moved(&self) -> Money {
+        match (self.captured_amount, self.status) {
+            (Some(captured), _) => captured,
+            (None, Status::Completed) => self.amount.into(),
+            (None, _) => Money::ZERO,
+        }
+    }
+}
+
+/// What was agreed for a transfer between currencies, seen from its sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Currencies, amounts, rate, and exactly what rounding left.
+    pub terms: ledger::Exchange,
+    /// Where the rate comes from, in the caller's words.
+    pub rate_source: String,
+}
+
+bounded_text! {
+    /// Where an exchange rate comes from: 1 to 100 characters.
+    RateSource, |text| bounded(text.trim(), 1, 100).map(str::to_owned)
 }
 
 /// One transaction.
@@ -67,6 +113,28 @@ pub async fn get(
     let connection = platform.connection().await?;
     let row = connection.find(store::FIND, &[&transaction.0, &scope]).await?;
     store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)
+}
+
+/// The accounts a transaction can ever touch: they are said once, when it is ordered.
+pub(crate) async fn accounts_of(
+    platform: &Platform,
+    transaction: TransactionId,
+) -> Result<Vec<AccountId>> {
+    let connection = platform.connection().await?;
+    let row = connection.find(store::ACCOUNTS, &[&transaction.0]).await?;
+    accounts_in(&row.ok_or(Error::NotFound(Resource::Transaction))?)
+}
+
+/// Pending ones whose time is over, soonest first, with the accounts they touch.
+pub(crate) async fn due(platform: &Platform) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
+    let connection = platform.connection().await?;
+    let rows = connection.query(store::DUE, &[&Utc(platform.now())]).await?;
+    rows.iter().map(|row| Ok((TransactionId(row.try_get("id")?), accounts_in(row)?))).collect()
+}
+
+fn accounts_in(row: &Row) -> Result<Vec<AccountId>> {
+    let other: Option<Uuid> = row.try_get("counterparty_account_id")?;
+    Ok([Some(row.try_get("account_id")?), other].into_iter().flatten().map(AccountId).collect())
 }
 
 /// Changes the words on a transaction; `Some(None)` removes the description.

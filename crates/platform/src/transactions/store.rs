@@ -3,7 +3,7 @@
 use super::{Metadata, Transaction};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
-    error::Result,
+    error::{Error, Result},
 };
 use ledger::{AccountId, TransactionId};
 use tokio_postgres::Row;
@@ -15,7 +15,17 @@ macro_rules! columns {
         "t.id, t.account_id, t.transaction_type, t.direction, t.amount, t.currency, t.status, \
          t.description, t.reference_number, coalesce(t.metadata, '{}')::text AS metadata, \
          t.counterparty_account_id, t.paired_transaction_id, t.failure_reason, \
-         t.created_at, t.updated_at, t.completed_at"
+         t.reverses_transaction_id, t.captured_amount, t.reversed_amount, t.expires_at, \
+         t.effective_at, t.created_at, t.updated_at, t.completed_at, \
+         (SELECT json_build_object('rate_source', x.rate_source, 'terms', json_build_object(
+             'source_currency', x.source_currency, 'source_amount', (x.source_amount * 100)::bigint, \
+             'target_currency', x.target_currency, 'target_amount', (x.target_amount * 100)::bigint, \
+             'rate', x.rate::text, 'remainder', trunc(x.remainder * 1000000000000), \
+             'rounded', CASE WHEN t.reverses_transaction_id IS NULL THEN x.target_currency \
+                             ELSE x.source_currency END))::text \
+            FROM wallstreet.exchanges x WHERE t.paired_transaction_id IS NOT NULL \
+             AND x.transaction_id = CASE t.direction WHEN 'out' THEN t.id \
+                                    ELSE t.paired_transaction_id END) AS exchange"
     };
 }
 pub(crate) use columns;
@@ -43,6 +53,13 @@ statements! {
     /// One transaction, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM transactions t JOIN accounts a ON a.id = t.account_id
          WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)");
+    /// Which accounts a transaction can touch.
+    ACCOUNTS = "SELECT account_id, counterparty_account_id FROM transactions WHERE id = $1";
+    /// Pending ones whose time is over; of a transfer, the sender's half.
+    DUE = "SELECT id, account_id, counterparty_account_id FROM transactions
+         WHERE status = 'pending' AND expires_at <= $1
+           AND (paired_transaction_id IS NULL OR direction = 'out')
+         ORDER BY expires_at LIMIT 500";
     /// The words of a transaction; an absent part stays.
     ANNOTATE = concat!("UPDATE transactions t
            SET description = CASE WHEN $3 THEN $4 ELSE t.description END,
@@ -66,6 +83,10 @@ pub(crate) fn read(row: &Row) -> Result<Transaction> {
     };
     let account = row.try_get::<_, Option<Uuid>>("counterparty_account_id")?;
     let paired = row.try_get::<_, Option<Uuid>>("paired_transaction_id")?;
+    let reverses = row.try_get::<_, Option<Uuid>>("reverses_transaction_id")?;
+    let captured = row.try_get::<_, Option<Numeric>>("captured_amount")?;
+    let Numeric(reversed_amount) = row.try_get("reversed_amount")?;
+    let exchange = row.try_get::<_, Option<&str>>("exchange")?.map(serde_json::from_str);
     Ok(Transaction {
         id: TransactionId(row.try_get("id")?),
         account_id: AccountId(row.try_get("account_id")?),
@@ -79,6 +100,12 @@ pub(crate) fn read(row: &Row) -> Result<Transaction> {
         metadata: Metadata::stored(row.try_get("metadata")?)?,
         counterparty_account_id: account.map(AccountId),
         paired_transaction_id: paired.map(TransactionId),
+        reverses_transaction_id: reverses.map(TransactionId),
+        captured_amount: captured.map(|Numeric(amount)| amount),
+        reversed_amount,
+        exchange: exchange.transpose().map_err(Error::internal)?,
+        expires_at: maybe_time(row, "expires_at")?,
+        effective_at: maybe_time(row, "effective_at")?,
         failure_reason: row.try_get("failure_reason")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,

@@ -5,12 +5,16 @@
 mod book;
 mod contention;
 mod guards;
+mod history;
 mod keys;
 mod migrations;
 mod money;
+mod occurrences;
 mod outage;
+mod past;
 mod people;
 mod programs;
+mod schedules;
 mod schema;
 mod seals;
 mod trail;

@@ -1,6 +1,6 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
-use ledger::{AccountId, Amount, Currency, Kind, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
 use platform::{
     Role,
     facts::{Fact, Movement},
@@ -19,6 +19,8 @@ fn movement(status: Status) -> Movement {
         amount: Amount::parse("12.50").unwrap(),
         currency: Currency::USD,
         status,
+        captured: None,
+        reverses: None,
         reference: Some("TXN-1768478400-ABC123".to_owned()),
     }
 }
@@ -64,16 +66,67 @@ fn every_fact() -> Vec<Fact> {
             paired: None,
             reason: "cancelled",
         },
+        Fact::TransactionCaptured {
+            movement: Movement {
+                captured: Money::from_hundredths(500),
+                ..movement(Status::Pending)
+            },
+            paired: None,
+        },
+        Fact::TransactionReversed {
+            original: TransactionId(Uuid::from_u128(7)),
+            movement: Movement {
+                reverses: Some(TransactionId(Uuid::from_u128(7))),
+                ..movement(Status::Completed)
+            },
+            paired: None,
+        },
         Fact::TransactionUpdated {
             transaction: TransactionId(Uuid::from_u128(7)),
             fields: vec!["metadata"],
+        },
+        Fact::KeyVoided { user, key: "an-order".to_owned() },
+    ]
+}
+
+fn every_fact_of_a_schedule() -> Vec<Fact> {
+    let (schedule, owner) = (Uuid::from_u128(5), UserId(Uuid::from_u128(1)));
+    vec![
+        Fact::ScheduleCreated {
+            schedule,
+            owner,
+            account: AccountId(Uuid::from_u128(3)),
+            kind: Kind::Transfer,
+            amount: Amount::parse("12.50").unwrap(),
+            currency: Currency::USD,
+            start_at: "2026-01-31T08:00:00Z".parse().unwrap(),
+        },
+        Fact::ScheduleUpdated { schedule, owner, status: "paused" },
+        Fact::ScheduleEnded { schedule, owner },
+        Fact::ScheduleSkipped { schedule, owner, first: 3, last: 5 },
+        Fact::ScheduleRun {
+            schedule,
+            owner,
+            n: 0,
+            transaction: Some(TransactionId(Uuid::from_u128(7))),
+            code: None,
+            status: "active",
+        },
+        Fact::ScheduleRun {
+            schedule,
+            owner,
+            n: 1,
+            transaction: None,
+            code: Some("insufficient_funds".to_owned()),
+            status: "ended",
         },
     ]
 }
 
 #[test]
 fn everything_that_can_happen_is_on_this_page() {
-    let page = every_fact().iter().fold(String::new(), |mut page, fact| {
+    let all = [every_fact(), every_fact_of_a_schedule()].concat();
+    let page = all.iter().fold(String::new(), |mut page, fact| {
         let line = fact.audit();
         writeln!(page, "{} {} {}", line.action, line.resource_type, line.details).unwrap();
         if let Some(news) = fact.news() {

@@ -1,15 +1,13 @@
-//! Transactions: ordering them, deciding about them, finding them.
+//! Transactions: what they say, and finding them.
 
 use crate::{
     caller::Caller,
-    extract::{Json, Key, Keyed, PathId},
+    extract::{Json, PathId},
     fields::{
-        AccountNumber, Amount, Begin, Currency, Description, Direction, End, Id, Kind, Metadata,
-        MetadataFilter, Money, Search, Status, Time, WrittenAmount, nullable,
+        Begin, Currency, Description, Direction, End, Id, Kind, Metadata, MetadataFilter, Money,
+        Search, Status, Time, WrittenAmount, nullable,
     },
-    openapi::IdempotencyHeader,
     paging::{Paging, page_of},
-    problem::Problem,
     query::List,
     reply::{Answer, Reply},
 };
@@ -17,60 +15,11 @@ use axum::extract::State;
 use ledger::{AccountId, TransactionId};
 use platform::{
     Platform,
-    orders::{self, Draft, Target},
     transactions::{self, TransactionFilter},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// A transaction to be made.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({
-    "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
-    "amount": 1000.00, "currency": "USD", "description": "Opening deposit",
-}))]
-pub(crate) struct CreateTransaction {
-    account_id: Id,
-    transaction_type: Kind,
-    amount: Amount,
-    /// Absent: the account's. Present: must be the account's.
-    currency: Option<Currency>,
-    description: Option<Description>,
-    metadata: Option<Metadata>,
-    /// Where a transfer goes; or `toAccountNumber`.
-    to_account_id: Option<Id>,
-    /// Where a transfer goes; or `toAccountId`.
-    to_account_number: Option<AccountNumber>,
-    /// Complete it at once.
-    process: Option<bool>,
-}
-
-impl TryFrom<CreateTransaction> for Draft {
-    type Error = Problem;
-
-    fn try_from(new: CreateTransaction) -> Result<Self, Problem> {
-        let target = match (new.to_account_id, new.to_account_number) {
-            (Some(_), Some(_)) => {
-                let text = "cannot be combined with toAccountId: use one of the two";
-                return Err(Problem::field("toAccountNumber", "conflicting", text));
-            }
-            (Some(id), None) => Some(Target::Id(id.into())),
-            (None, number) => number.map(|number| Target::Number(number.0)),
-        };
-        Ok(Self {
-            account: new.account_id.into(),
-            kind: new.transaction_type.0,
-            amount: new.amount.0,
-            currency: new.currency.map(|currency| currency.0),
-            target,
-            description: new.description.map(|description| description.0),
-            metadata: new.metadata.map(|metadata| metadata.0).unwrap_or_default(),
-            complete: new.process.unwrap_or(false),
-        })
-    }
-}
 
 /// What to write on a transaction; what is absent stays. A description of
 /// `null` is removed.
@@ -142,7 +91,7 @@ impl From<TransactionQuery> for TransactionFilter {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Transaction {
-    id: Uuid,
+    pub(crate) id: Uuid,
     account_id: Uuid,
     transaction_type: Kind,
     /// Which way it moves the account.
@@ -162,6 +111,22 @@ pub(crate) struct Transaction {
     /// The other half of a transfer.
     #[schema(required)]
     paired_transaction_id: Option<Uuid>,
+    /// The transaction that this one gives back.
+    #[schema(required)]
+    reverses_transaction_id: Option<Uuid>,
+    /// How much of it has moved.
+    captured_amount: Money,
+    /// How much of it was given back.
+    reversed_amount: Money,
+    /// At what rate, if the other half is in another currency.
+    #[schema(required)]
+    exchange: Option<Exchange>,
+    /// From when on a pending one can no longer be completed.
+    #[schema(required)]
+    expires_at: Option<Time>,
+    /// The business date, where it is not the recorded one.
+    #[schema(required)]
+    effective_at: Option<Time>,
     #[schema(required)]
     failure_reason: Option<String>,
     created_at: Time,
@@ -172,6 +137,7 @@ pub(crate) struct Transaction {
 
 impl From<transactions::Transaction> for Transaction {
     fn from(transaction: transactions::Transaction) -> Self {
+        let captured_amount = transaction.moved().into();
         Self {
             id: transaction.id.0,
             account_id: transaction.account_id.0,
@@ -185,6 +151,12 @@ impl From<transactions::Transaction> for Transaction {
             metadata: Metadata(transaction.metadata),
             counterparty_account_id: transaction.counterparty_account_id.map(|id| id.0),
             paired_transaction_id: transaction.paired_transaction_id.map(|id| id.0),
+            reverses_transaction_id: transaction.reverses_transaction_id.map(|id| id.0),
+            captured_amount,
+            reversed_amount: transaction.reversed_amount.into(),
+            exchange: transaction.exchange.map(Exchange::from),
+            expires_at: transaction.expires_at.map(Time),
+            effective_at: transaction.effective_at.map(Time),
             failure_reason: transaction.failure_reason,
             created_at: Time(transaction.created_at),
             updated_at: Time(transaction.updated_at),
@@ -193,81 +165,44 @@ impl From<transactions::Transaction> for Transaction {
     }
 }
 
+/// An exchange of currencies, seen from its sender.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Exchange {
+    source_currency: Currency,
+    source_amount: Money,
+    target_currency: Currency,
+    target_amount: Money,
+    /// Target for one of source; of an exchange that gives one back, the original's.
+    #[schema(example = "1.0842")]
+    rate: String,
+    /// Where the rate comes from.
+    #[schema(example = "ECB 2026-11-23")]
+    rate_source: String,
+    /// What rounding to whole coins left over, exactly; it is carried until it makes
+    /// a coin, and booked then.
+    #[schema(example = "0.004200000000", pattern = r"^-?[0-9]+\.[0-9]{12}$")]
+    remainder: String,
+}
+
+impl From<transactions::Exchange> for Exchange {
+    fn from(exchange: transactions::Exchange) -> Self {
+        let terms = exchange.terms;
+        Self {
+            source_currency: Currency(terms.source_currency),
+            source_amount: terms.source_amount.into(),
+            target_currency: Currency(terms.target_currency),
+            target_amount: terms.target_amount.into(),
+            rate: terms.rate.to_string(),
+            rate_source: exchange.rate_source,
+            remainder: terms.remainder.to_string(),
+        }
+    }
+}
+
 page_of! {
     /// A page of transactions.
     Transactions { transactions: Transaction }
-}
-
-/// Make a transaction
-///
-/// It is pending until it is processed, and what goes out is held meanwhile;
-/// `process: true` completes it at once.
-#[utoipa::path(
-    post, path = "/transactions", operation_id = "create_transaction", tag = "Transactions",
-    params(IdempotencyHeader), request_body = CreateTransaction,
-    responses(
-        (status = 201, description = "The transaction", body = Transaction),
-        (status = 404, description = "`account_not_found`"),
-        (
-            status = 422,
-            description = "`insufficient_funds`, `account_suspended`, `account_closed`, \
-                `currency_mismatch`, `fraction_of_unit`, `same_account`, `balance_too_large`",
-        ),
-    ),
-)]
-pub(crate) async fn create(
-    State(platform): State<Platform>,
-    Caller(actor): Caller,
-    Keyed(key, new): Keyed<CreateTransaction>,
-) -> Answer<Transaction> {
-    let outcome = orders::create(&platform, &actor, new.try_into()?, key).await?;
-    let reply = Reply::outcome("Transaction created successfully", outcome);
-    Ok(reply
-        .created(|transaction: &Transaction| format!("/api/v1/transactions/{}", transaction.id)))
-}
-
-/// Complete a pending transaction
-#[utoipa::path(
-    post, path = "/transactions/{id}/process", operation_id = "process_transaction",
-    tag = "Transactions", params(("id" = Id, Path), IdempotencyHeader),
-    responses(
-        (status = 200, description = "The transaction, completed", body = Transaction),
-        (
-            status = 422,
-            description = "`transaction_not_pending`, `account_suspended`, `account_closed`, \
-                `balance_too_large`",
-        ),
-    ),
-)]
-pub(crate) async fn process(
-    State(platform): State<Platform>,
-    Caller(actor): Caller,
-    PathId(id): PathId<TransactionId>,
-    Key(key): Key,
-) -> Answer<Transaction> {
-    let outcome = orders::process(&platform, &actor, id, key).await?;
-    Ok(Reply::outcome("Transaction processed successfully", outcome))
-}
-
-/// End a pending transaction without effect
-///
-/// It becomes `failed`, and what it held is given back.
-#[utoipa::path(
-    post, path = "/transactions/{id}/cancel", operation_id = "cancel_transaction",
-    tag = "Transactions", params(("id" = Id, Path), IdempotencyHeader),
-    responses(
-        (status = 200, description = "The transaction, failed", body = Transaction),
-        (status = 422, description = "`transaction_not_pending`"),
-    ),
-)]
-pub(crate) async fn cancel(
-    State(platform): State<Platform>,
-    Caller(actor): Caller,
-    PathId(id): PathId<TransactionId>,
-    Key(key): Key,
-) -> Answer<Transaction> {
-    let outcome = orders::cancel(&platform, &actor, id, key).await?;
-    Ok(Reply::outcome("Transaction cancelled successfully", outcome))
 }
 
 /// One transaction

@@ -2,6 +2,7 @@
 //! literal text, answers are written as a JSON number of exactly two decimals.
 
 use super::string;
+use platform::entries;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -16,12 +17,41 @@ pub(crate) struct Amount(pub(crate) ledger::Amount);
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let quoted = serde_json::from_str::<String>(raw.get()).ok();
-        let literal = quoted.as_deref().unwrap_or(raw.get());
-        ledger::Amount::parse(literal).map(Self).map_err(D::Error::custom)
+        ledger::Amount::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
     }
 }
+
+/// The text of a number, or of a string.
+fn literal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let quoted = serde_json::from_str::<String>(raw.get());
+    Ok(quoted.unwrap_or_else(|_| raw.get().to_owned()))
+}
+
+/// An exchange rate: read from a JSON number or a decimal string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate(pub(crate) ledger::Rate);
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ledger::Rate::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Rate {
+    fn schema() -> RefOr<Schema> {
+        string()
+            .pattern(Some(r"^(?![0.]+$)0*[0-9]{1,9}(\.[0-9]{1,10})?$"))
+            .description(Some(
+                "How much of the target currency one unit of the source currency buys: a \
+                 decimal of at most ten decimals, below 1000000000. A plain number is read too.",
+            ))
+            .examples([serde_json::json!("1.0842")])
+            .into()
+    }
+}
+
+impl ToSchema for Rate {}
 
 impl PartialSchema for Amount {
     fn schema() -> RefOr<Schema> {
@@ -96,7 +126,7 @@ impl PartialSchema for Money {
         ObjectBuilder::new()
             .schema_type(Type::Number)
             .description(Some("Always written with two decimals."))
-            .minimum(Some(0))
+            .minimum(Some(-9_999_999_999_999.99))
             .maximum(Some(9_999_999_999_999.99))
             .multiple_of(Some(0.01))
             .examples([serde_json::json!(1000.0)])
@@ -105,3 +135,28 @@ impl PartialSchema for Money {
 }
 
 impl ToSchema for Money {}
+
+/// What many amounts came to: `1000.00`, however much it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turnover(pub(crate) entries::Turnover);
+
+impl Serialize for Turnover {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let literal =
+            RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        literal.serialize(serializer)
+    }
+}
+
+impl PartialSchema for Turnover {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Always written with two decimals."))
+            .minimum(Some(0))
+            .examples([serde_json::json!(1000.0)])
+            .into()
+    }
+}
+
+impl ToSchema for Turnover {}

@@ -2,7 +2,7 @@
 
 use super::string;
 use ledger::{AccountId, TransactionId, UserId};
-use platform::{api_keys, transactions, users};
+use platform::{api_keys, schedules, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -87,6 +87,12 @@ text_fields! {
         .max_length(Some(1000))
         .pattern(Some(r"^[^\x00]*$"))
         .examples(["Rent for May"]);
+    /// Where an exchange rate comes from.
+    RateSource(transactions::RateSource) = transactions::RateSource::parse, string()
+        .min_length(Some(1))
+        .max_length(Some(100))
+        .pattern(Some(r"^[^\x00]*\S[^\x00]*$"))
+        .examples(["ECB 2026-11-23"]);
     /// Words to look for.
     Search(String) = |text| bounded(text, 1, 100), string()
         .min_length(Some(1))
@@ -109,6 +115,11 @@ text_fields! {
         .description(Some("WS and 12 digits, of which the last is a check digit (Luhn)."))
         .pattern(Some("^WS[0-9]{12}$"))
         .examples(["WS123456789015"]);
+    /// A place whose calendar and clocks count, as the IANA database calls it.
+    TimeZone(jiff::tz::TimeZone) = schedules::zone, string()
+        .max_length(Some(64))
+        .pattern(Some("^[A-Za-z0-9/_+-]+$"))
+        .examples(["Europe/Zurich"]);
     /// The id of a thing.
     Id(Uuid) = hyphenated, string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
@@ -151,6 +162,12 @@ impl From<Id> for Uuid {
 impl Serialize for Currency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.code())
+    }
+}
+
+impl Serialize for TimeZone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.iana_name().unwrap_or("UTC"))
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What a key needs for each operation that a key may use.
-const NEEDED: [(&str, &str); 19] = [
+const NEEDED: [(&str, &str); 29] = [
     ("get_auth_profile", "read:profile"),
     ("get_profile", "read:profile"),
     ("list_accounts", "read:accounts"),
@@ -22,6 +22,7 @@ const NEEDED: [(&str, &str); 19] = [
     ("explain_balance", "read:accounts"),
     ("list_seals", "read:accounts"),
     ("get_seal", "read:accounts"),
+    ("get_statement", "read:accounts"),
     ("open_account", "write:accounts"),
     ("update_account", "write:accounts"),
     ("close_account", "write:accounts"),
@@ -31,6 +32,15 @@ const NEEDED: [(&str, &str); 19] = [
     ("create_transaction", "write:transactions"),
     ("update_transaction", "write:transactions"),
     ("cancel_transaction", "write:transactions"),
+    ("reverse_transaction", "write:transactions"),
+    ("create_transactions", "write:transactions"),
+    ("get_transaction_outcome", "write:transactions"),
+    ("list_schedules", "read:transactions"),
+    ("get_schedule", "read:transactions"),
+    ("list_schedule_runs", "read:transactions"),
+    ("create_schedule", "write:transactions"),
+    ("update_schedule", "write:transactions"),
+    ("end_schedule", "write:transactions"),
 ];
 
 const ADMIN_NEEDED: [(&str, &str); 7] = [
@@ -49,8 +59,11 @@ async fn call(client: &Client, operation: Operation) -> Answer {
 }
 
 async fn call_at(client: &Client, operation: Operation, id: &str) -> Answer {
-    let path = operation.path.replace("{id}", id).replace("{accountId}", id);
-    let path = path.replace("{number}", "1");
+    let mut path = operation.path.replace("{id}", id).replace("{accountId}", id);
+    path = path.replace("{number}", "1");
+    if operation.id() == "get_transaction_outcome" {
+        path.push_str("?key=some-request");
+    }
     let method = operation.method.to_uppercase();
     match example(operation) {
         Some(body) => client.json(&method, &path, &body).await,
@@ -129,7 +142,7 @@ async fn a_key_needs_exactly_the_permission_of_an_operation() {
     let every = platform::Permission::ALL.iter().map(|permission| permission.as_str());
     let every: Vec<&str> = every.collect();
     for operation in operations().into_iter().filter(accepts_keys) {
-        if operation.id() == "process_transaction" {
+        if ["process_transaction", "capture_transaction"].contains(&operation.id()) {
             // Either permission will do to find out that it is not there.
             continue;
         }
@@ -181,6 +194,9 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     let key =
         ada.post("/api/v1/api-keys", &json!({"name": "k", "permissions": []})).await.data()["id"]
             .clone();
+    let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 1,
+        "startAt": "2031-01-31T07:00:00Z"});
+    let schedule = ada.post("/api/v1/schedules", &order).await.expect(201).data()["id"].clone();
     let session = ada.get("/api/v1/auth/sessions").await.data()["sessions"][0]["id"].clone();
     let with_id = operations().into_iter().filter(|operation| operation.path.contains('{'));
     let everybodys = ["/admin/", "/ledger/"];
@@ -189,6 +205,7 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     for operation in with_id {
         let id = match operation.path.split('/').nth(3) {
             Some("api-keys") => key.as_str(),
+            Some("schedules") => schedule.as_str(),
             Some("auth") => session.as_str(),
             Some("transactions") if !operation.path.contains("account") => transaction.as_str(),
             _ => Some(account.as_str()),
@@ -200,6 +217,9 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     }
     let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 1});
     eve.post("/api/v1/transactions", &order).await.refused(404, "account_not_found");
+    let mut later = order.clone();
+    later["startAt"] = json!("2031-01-31T07:00:00Z");
+    eve.post("/api/v1/schedules", &later).await.refused(404, "account_not_found");
     eve.get(&format!("/api/v1/transactions?account={account}"))
         .await
         .refused(404, "account_not_found");
@@ -220,6 +240,12 @@ async fn every_example_of_the_document_is_accepted() {
     let created = ada.post("/api/v1/transactions", &order).await;
     let transaction = created.expect(201).data()["id"].as_str().unwrap().to_owned();
     call_at(&ada, by_id("update_transaction"), &transaction).await.expect(200);
+    let other = ada.account("0").await;
+    let other = ada.get(&format!("/api/v1/accounts/{other}")).await.data()["accountNumber"].clone();
+    let mut later = example(by_id("create_schedule")).unwrap();
+    (later["accountId"], later["toAccountNumber"]) = (json!(account), other);
+    let schedule = ada.post("/api/v1/schedules", &later).await.expect(201).data()["id"].clone();
+    call_at(&ada, by_id("update_schedule"), schedule.as_str().unwrap()).await.expect(200);
     let key = call(&ada, by_id("create_api_key")).await.expect(201).data()["id"].clone();
     call_at(&ada, by_id("update_api_key"), key.as_str().unwrap()).await.expect(200);
     call(&ada, by_id("update_profile")).await.expect(200);

@@ -18,3 +18,5 @@ mod lists;
 mod people;
 mod proof;
 mod quick_start;
+mod statements;
+mod schedules;

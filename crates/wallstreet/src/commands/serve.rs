@@ -1,9 +1,9 @@
 //! `serve`: from nothing to a listening bank, and back down in order.
 //!
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
-//! a stop: no new requests, open ones end, the last money commits, the database stops.
+//! a stop: no new requests, open ones end, due schedules that have begun end, the last money commits, the database stops.
 
-use super::{CLOSE_SAMPLE_ADMIN, settings};
+use super::{CLOSE_SAMPLE_ADMIN, background::Background, settings};
 use crate::{
     config::Config,
     database::{self, Database},
@@ -11,7 +11,7 @@ use crate::{
     terminal,
 };
 use embedded_postgres::State;
-use platform::{Error, Platform, SystemClock, login, migrations, seals, verification};
+use platform::{Error, Platform, SystemClock, login, migrations};
 use server::RateLimits;
 use std::{
     io,
@@ -23,7 +23,6 @@ use std::{
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
-    task::JoinSet,
 };
 
 /// 128 and the number of SIGINT, as a shell would report it.
@@ -42,9 +41,9 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
-        let beside = work_beside(config, &platform);
+        let background = Background::start(&platform, config.check_interval);
         let served = serve(config, &database, platform.clone(), listener, stop).await;
-        drop(beside);
+        background.stop().await;
         platform.shutdown().await;
         served
     });
@@ -97,16 +96,6 @@ async fn open(config: &Config, database: &Database) -> Result<Platform, Failure>
     let (jwt_secret, api_key_salt) = config.secrets()?;
     let settings = settings(config, jwt_secret, api_key_salt);
     Ok(Platform::connect(database.url(), settings, Arc::new(SystemClock)).await?)
-}
-
-/// What is done beside the requests, until it is dropped.
-fn work_beside(config: &Config, platform: &Platform) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(seals::run(platform.clone()));
-    if let Some(every) = config.check_interval {
-        tasks.spawn(verification::run(platform.clone(), every));
-    }
-    tasks
 }
 
 /// Sees to the sample administrator, and tells where everything is.

@@ -9,6 +9,7 @@ mod help;
 mod life;
 mod product;
 mod refusals;
+mod schedules;
 mod tls;
 mod users;
 mod verify;

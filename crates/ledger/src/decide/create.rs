@@ -1,0 +1,131 @@
+//! New orders.
+
+use super::{
+    draft::{Draft, Half},
+    needs_settlement,
+};
+use crate::{
+    Account, Authority, Book, Direction, Exchange, Kind, Leg, Money, NewTransaction, Pair, Refusal,
+    Status,
+};
+
+/// Writes an order, and books it if it is to be completed at once.
+pub(super) fn create(
+    book: &Book,
+    authority: Authority,
+    order: &NewTransaction,
+) -> Result<Draft, Refusal> {
+    let account = book.account(order.account).filter(|account| authority.covers(account));
+    let account = account.ok_or(Refusal::AccountNotFound)?;
+    account.admit(order.kind.direction(), book.now())?;
+    let currency = account.currency;
+    if let Some(asked) = order.currency.filter(|asked| *asked != currency) {
+        return Err(Refusal::CurrencyMismatch { account: currency, order: asked });
+    }
+    Refusal::unless_whole(currency, order.amount)?;
+    let target = target(book, order)?;
+    let exchange = exchange(account, target, order)?;
+    check_terms(book, authority, order)?;
+
+    let (own, other) = halves(book, account, target, order, exchange);
+    let mut draft = Draft::new(book, own, other, exchange);
+    if order.kind.direction() == Direction::Out {
+        draft.own.account.spend(order.amount, book.now())?;
+        draft.own.account.hold(order.amount)?;
+    }
+    if order.complete {
+        draft.post(book, order.amount)?;
+        draft.end()?;
+    }
+    Ok(draft)
+}
+
+/// The other account of a transfer.
+fn target<'b>(book: &'b Book, order: &NewTransaction) -> Result<Option<&'b Account>, Refusal> {
+    if order.kind != Kind::Transfer {
+        return Ok(None);
+    }
+    let id = order.target.ok_or(Refusal::TargetAccountNotFound)?;
+    if id == order.account {
+        return Err(Refusal::SameAccount);
+    }
+    let target = book.account(id).ok_or(Refusal::TargetAccountNotFound)?;
+    target.admit(Direction::In, book.now()).map_err(Refusal::of_other)?;
+    Ok(Some(target))
+}
+
+/// What the order comes to in the target's currency, if that is another one.
+fn exchange(
+    account: &Account,
+    target: Option<&Account>,
+    order: &NewTransaction,
+) -> Result<Option<Exchange>, Refusal> {
+    let target = target.map(|target| target.currency).filter(|other| *other != account.currency);
+    match (target, order.rate) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Refusal::RateWithoutExchange),
+        (Some(target), None) => {
+            Err(Refusal::CurrencyMismatch { account: target, order: account.currency })
+        }
+        (Some(target), Some(rate)) => {
+            Exchange::at(rate, order.amount, account.currency, target).map(Some)
+        }
+    }
+}
+
+/// When the order counts and how long it stands, and who may say so.
+fn check_terms(book: &Book, authority: Authority, order: &NewTransaction) -> Result<(), Refusal> {
+    if order.complete && needs_settlement(order.kind) && !authority.settles {
+        return Err(Refusal::SettlementNotAllowed);
+    }
+    if let Some(effective) = order.effective {
+        if !authority.settles {
+            return Err(Refusal::BackdatingNotAllowed);
+        }
+        if effective > book.now() {
+            return Err(Refusal::EffectiveInFuture);
+        }
+    }
+    if order.expires.is_some_and(|expires| expires <= book.now()) {
+        return Err(Refusal::TransactionExpired);
+    }
+    Ok(())
+}
+
+fn halves(
+    book: &Book,
+    account: &Account,
+    target: Option<&Account>,
+    order: &NewTransaction,
+    exchange: Option<Exchange>,
+) -> (Half, Option<Half>) {
+    let leg = Leg {
+        id: order.id,
+        account: account.id,
+        pair: target.map(|target| Pair { transaction: order.paired_id, account: target.id }),
+        kind: order.kind,
+        direction: order.kind.direction(),
+        amount: order.amount,
+        currency: account.currency,
+        status: Status::Pending,
+        captured: Money::ZERO,
+        reversed: Money::ZERO,
+        created: book.now(),
+        expires: order.expires,
+        effective: order.effective,
+        reverses: None,
+    };
+    let other = target.map(|target| Half {
+        leg: Leg {
+            id: order.paired_id,
+            account: target.id,
+            pair: Some(Pair { transaction: order.id, account: account.id }),
+            direction: Direction::In,
+            amount: exchange.map_or(order.amount, |exchange| exchange.target_amount),
+            currency: target.currency,
+            ..leg.clone()
+        },
+        account: target.clone(),
+    });
+    (Half { leg, account: account.clone() }, other)
+}

@@ -1,0 +1,112 @@
+//! Many questions of one kind, asked together.
+//!
+//! Whoever asks while the database is busy with others joins the next statement:
+//! one for all that wait, however many they are. An answer is never older than
+//! its question, so this is no cache. Bounded: when too many wait, the next one is
+//! refused at once. Each kind of question has connections of its own, so that who
+//! is at the door does not queue with who is inside.
+
+use crate::{
+    db::{self, Connection},
+    error::{Error, Result},
+    settings::PoolSettings,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// The most questions that wait.
+const CAPACITY: usize = 4096;
+/// The most questions in one statement.
+const MOST: usize = 256;
+/// Connections a kind of question has: while one waits, the other asks.
+const CONNECTIONS: usize = 2;
+
+type Waiting<Q, A> = (Q, oneshot::Sender<Result<Option<A>>>);
+
+/// Where questions of one kind are asked; `A` is what is found under a `Q`.
+pub(crate) struct Lookup<Q, A>(mpsc::Sender<Waiting<Q, A>>);
+
+impl<Q, A> Lookup<Q, A>
+where
+    Q: Clone + Eq + Hash + Send + Sync + 'static,
+    A: Clone + Send + 'static,
+{
+    /// `find` answers different questions with one statement; what it leaves out
+    /// is not there.
+    pub(crate) fn open<F, Found>(database: &str, pool: PoolSettings, find: F) -> Result<Self>
+    where
+        F: Fn(Connection, Vec<Q>) -> Found + Send + Sync + 'static,
+        Found: Future<Output = Result<HashMap<Q, A>>> + Send,
+    {
+        let pool = db::pool(database, PoolSettings { max: CONNECTIONS, ..pool }, "")?;
+        let (sender, mut questions) = mpsc::channel::<Waiting<Q, A>>(CAPACITY);
+        let find = Arc::new(find);
+        tokio::spawn(async move {
+            while let Some(first) = questions.recv().await {
+                let mut asked = vec![first];
+                let connection = Connection::lend(&pool).await;
+                while asked.len() < MOST
+                    && let Ok(next) = questions.try_recv()
+                {
+                    asked.push(next);
+                }
+                match connection {
+                    Ok(connection) => {
+                        let find = Arc::clone(&find);
+                        tokio::spawn(async move { answer(&*find, connection, asked).await });
+                    }
+                    Err(error) => refuse(asked, &error),
+                }
+            }
+        });
+        Ok(Self(sender))
+    }
+
+    /// What is found under `question`, at some moment after now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many wait, or the database does not answer.
+    pub(crate) async fn find(&self, question: Q) -> Result<Option<A>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send((question, reply)).map_err(|_| overrun())?;
+        answer.await.map_err(|_| overrun())?
+    }
+}
+
+async fn answer<Q, A, F, Found>(find: &F, connection: Connection, asked: Vec<Waiting<Q, A>>)
+where
+    Q: Clone + Eq + Hash,
+    A: Clone,
+    F: Fn(Connection, Vec<Q>) -> Found,
+    Found: Future<Output = Result<HashMap<Q, A>>>,
+{
+    let different: HashSet<Q> = asked.iter().map(|(question, _)| question.clone()).collect();
+    match find(connection, different.into_iter().collect()).await {
+        Ok(found) => {
+            for (question, reply) in asked {
+                // Who has left does not read their answer.
+                let _ = reply.send(Ok(found.get(&question).cloned()));
+            }
+        }
+        Err(error) => refuse(asked, &error),
+    }
+}
+
+fn refuse<Q, A>(asked: Vec<Waiting<Q, A>>, error: &Error) {
+    for (_, reply) in asked {
+        let _ = reply.send(Err(error.again()));
+    }
+}
+
+fn overrun() -> Error {
+    Error::Unavailable {
+        what: "The server",
+        retry_after: Duration::from_secs(1),
+        cause: "too many credentials wait to be looked up".to_owned(),
+    }
+}

@@ -1,0 +1,178 @@
+//! The waiting room of the posting queue.
+//!
+//! Jobs wait in the order in which they came. A writer takes all that wait, but
+//! never a job that has an account or a key in common with what another writer
+//! has in hand, nor one behind such a job: so two writers do not wait for each
+//! other's locks, and what concerns one account stays in order. Bounded: a full
+//! room refuses at once. Knows nothing of databases or money.
+
+use super::{Answer, MAX_BATCH, Order};
+use std::{
+    collections::{HashSet, VecDeque, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+use tokio::sync::{Notify, oneshot};
+
+/// Orders that stand together in one database transaction, and who waits for them.
+pub(super) struct Job {
+    pub(super) orders: Vec<Order>,
+    /// All of them, or none.
+    pub(super) atomic: bool,
+    pub(super) reply: oneshot::Sender<Vec<Answer>>,
+    pub(super) since: Instant,
+}
+
+/// What a job must have to itself, by hash: a collision only makes a job wait.
+type Claim = u64;
+
+/// Why a job was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The room is full.
+    Full,
+    /// The house closes.
+    Closed,
+}
+
+/// What one writer has in hand.
+pub(super) struct Taken {
+    pub(super) jobs: Vec<Job>,
+    claims: Vec<Claim>,
+}
+
+/// The room.
+pub(super) struct Waiting {
+    state: Mutex<State>,
+    /// Somebody came, left, or the house closes.
+    bell: Notify,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<(Job, Vec<Claim>)>,
+    orders: usize,
+    /// What the writers have in hand.
+    held: HashSet<Claim>,
+    closed: bool,
+}
+
+impl Waiting {
+    /// An empty room for so many orders.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { state: Mutex::new(State::default()), bell: Notify::new(), capacity }
+    }
+
+    /// Lets a job in. A job of its own size always fits an empty room.
+    pub(super) fn enter(&self, job: Job) -> Result<(), Refused> {
+        let claims = claims(&job.orders);
+        let mut state = self.state();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if !state.jobs.is_empty() && state.orders + job.orders.len() > self.capacity {
+            return Err(Refused::Full);
+        }
+        state.orders += job.orders.len();
+        state.jobs.push_back((job, claims));
+        drop(state);
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// All that can go now; waits for the first. `None`: closed, and nobody is left.
+    pub(super) async fn take(&self) -> Option<Taken> {
+        loop {
+            {
+                let mut state = self.state();
+                if let Some(taken) = state.take() {
+                    if !state.jobs.is_empty() {
+                        self.bell.notify_one();
+                    }
+                    return Some(taken);
+                }
+                if state.closed && state.jobs.is_empty() {
+                    // The next writer is to hear it too.
+                    self.bell.notify_one();
+                    return None;
+                }
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    /// Gives back what a writer had in hand.
+    pub(super) fn release(&self, claims: Claims) {
+        let mut state = self.state();
+        for claim in claims.0 {
+            state.held.remove(&claim);
+        }
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// Lets nobody in any more.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.bell.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is to be given back when the work is done.
+pub(super) struct Claims(Vec<Claim>);
+
+impl Taken {
+    /// The jobs, and what to give back after them.
+    pub(super) fn split(self) -> (Vec<Job>, Claims) {
+        (self.jobs, Claims(self.claims))
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Taken> {
+        let mut taken = Taken { jobs: Vec::new(), claims: Vec::new() };
+        let (mut orders, mut behind) = (0, HashSet::new());
+        let mut waiting = VecDeque::new();
+        while let Some((job, claims)) = self.jobs.pop_front() {
+            let full = !taken.jobs.is_empty() && orders + job.orders.len() > MAX_BATCH;
+            if full {
+                waiting.push_back((job, claims));
+                break;
+            }
+            if claims.iter().any(|claim| self.held.contains(claim) || behind.contains(claim)) {
+                behind.extend(claims.iter().copied());
+                waiting.push_back((job, claims));
+                continue;
+            }
+            orders += job.orders.len();
+            taken.claims.extend(claims);
+            taken.jobs.push(job);
+        }
+        waiting.append(&mut self.jobs);
+        self.jobs = waiting;
+        self.orders -= orders;
+        self.held.extend(taken.claims.iter().copied());
+        (!taken.jobs.is_empty()).then_some(taken)
+    }
+}
+
+fn claims(orders: &[Order]) -> Vec<Claim> {
+    let mut claims = Vec::with_capacity(orders.len() * 3);
+    for order in orders {
+        claims.extend(order.touches.iter().map(hash));
+        claims.extend(order.key.as_ref().map(|key| hash(&(order.actor.user_id, &key.key))));
+    }
+    claims
+}
+
+fn hash(claimed: &impl Hash) -> Claim {
+    let mut hasher = DefaultHasher::new();
+    claimed.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,283 @@
+//! Many transactions in one request, and what became of a request.
+
+use super::{orders::BatchItem, transactions::Transaction};
+use crate::{
+    caller::Caller,
+    extract::{Json, KeyName, item},
+    fields::Time,
+    openapi::IdempotencyHeader,
+    problem::{FieldError, Problem},
+    query::Query,
+    reply::{Answer, Reply},
+};
+use axum::{extract::State, http::StatusCode};
+use platform::{
+    Error, Fate, IdempotencyKey, Outcome, Platform,
+    error::Violation,
+    orders::{self, Draft, MOST},
+    transactions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// Transactions to be made together.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"atomic": true, "transactions": [{
+    "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
+    "amount": 12.50, "process": true, "idempotencyKey": "payroll-2026-11-0001",
+}]}))]
+pub(crate) struct CreateBatch {
+    /// All of them, or none. Otherwise each stands or falls by itself.
+    atomic: Option<bool>,
+    #[schema(value_type = Vec<BatchItem>, min_items = 1, max_items = 1000)]
+    transactions: Vec<Box<RawValue>>,
+}
+
+/// What became of each, in the order of the request.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Batch {
+    /// How many were done, now or earlier.
+    succeeded: usize,
+    /// How many were not.
+    failed: usize,
+    results: Vec<ItemResult>,
+}
+
+/// What became of one of them: exactly one of `transaction` and `error`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ItemResult {
+    /// What a request of its own would have been answered.
+    #[schema(example = 201, minimum = 200, maximum = 599)]
+    status: u16,
+    /// Whether this is the outcome of an earlier request with the same key.
+    replayed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transaction: Option<Transaction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error: Option<ItemError>,
+}
+
+/// Why one of them was not done.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ItemError {
+    /// Stable; switch on this.
+    #[schema(pattern = "^[a-z0-9_]+$", example = "insufficient_funds")]
+    code: &'static str,
+    /// For people.
+    message: String,
+    /// The fields at fault, if it is about fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldError>,
+}
+
+/// Make many transactions
+///
+/// Up to 1,000 in one database transaction. Each is answered as a request of its
+/// own would be, and can have an idempotency key of its own; one without is known
+/// by the request's `Idempotency-Key` and its place. With `atomic`, all are done or
+/// none, and the first reason why is the answer.
+#[utoipa::path(
+    post, path = "/transactions/batch", operation_id = "create_transactions", tag = "Transactions",
+    params(IdempotencyHeader), request_body = CreateBatch,
+    responses(
+        (status = 200, description = "What became of each", body = Batch),
+        (
+            status = 422,
+            description = "`batch_refused`: one of an atomic batch was refused, and nothing was \
+                done; `errors` says which and why",
+        ),
+    ),
+)]
+pub(crate) async fn create(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    KeyName(key): KeyName,
+    Json(batch): Json<CreateBatch>,
+) -> Answer<Batch> {
+    let atomic = batch.atomic.unwrap_or(false);
+    if !(1..=MOST).contains(&batch.transactions.len()) {
+        let text = "must have 1 to 1000 items: send more in several requests";
+        return Err(Problem::field("transactions", "invalid_length", text));
+    }
+    let mut drafts = Vec::with_capacity(batch.transactions.len());
+    let mut unread = Vec::new();
+    for (place, raw) in batch.transactions.iter().enumerate() {
+        match read(raw, key.as_deref(), place) {
+            Ok(draft) => drafts.push(draft),
+            Err(error) => unread.push((place, error)),
+        }
+    }
+    if atomic && !unread.is_empty() {
+        return Err(unreadable(unread));
+    }
+    let mut answers = orders::create_all(&platform, &actor, drafts, atomic).await?;
+    for (place, error) in unread {
+        answers.insert(place, Err(error));
+    }
+    if atomic && answers.iter().any(Result::is_err) {
+        return Err(undone(answers));
+    }
+    let results: Vec<ItemResult> = answers.into_iter().map(ItemResult::from).collect();
+    let succeeded = results.iter().filter(|result| result.transaction.is_some()).count();
+    let failed = results.len() - succeeded;
+    Ok(Reply::ok("Batch processed", Batch { succeeded, failed, results }))
+}
+
+fn read(
+    raw: &RawValue,
+    key: Option<&str>,
+    place: usize,
+) -> Result<(Draft, Option<IdempotencyKey>), Error> {
+    let (name, new) = item::<BatchItem>(raw.get())?.split();
+    let name = name.or_else(|| key.map(|key| format!("{key}#{place}")));
+    let request = ["POST /api/v1/transactions/batch\n", raw.get()].concat();
+    let key = name.map(|name| IdempotencyKey::new(&name, request.as_bytes())).transpose();
+    let key = key.map_err(|error| match error {
+        Error::Invalid(rules) => {
+            let field = "idempotencyKey".to_owned();
+            let renamed = |rule| Violation { field: field.clone(), ..rule };
+            Error::Invalid(rules.into_iter().map(renamed).collect())
+        }
+        other => other,
+    })?;
+    Ok((new.try_into()?, key))
+}
+
+/// The broken rules of items, as fields of the whole.
+fn unreadable(items: Vec<(usize, Error)>) -> Problem {
+    let mut all = Vec::new();
+    for (place, error) in items {
+        match error {
+            Error::Invalid(rules) => all.extend(rules.into_iter().map(|rule| within(place, rule))),
+            other => return other.into(),
+        }
+    }
+    Error::Invalid(all).into()
+}
+
+fn within(place: usize, rule: Violation) -> Violation {
+    let field = match rule.field.as_str() {
+        "body" => format!("transactions[{place}]"),
+        field => format!("transactions[{place}].{field}"),
+    };
+    Violation { field, ..rule }
+}
+
+/// Why an atomic batch was not done: those that were refused for their own sake.
+fn undone(answers: Vec<Result<Outcome<transactions::Transaction>, Error>>) -> Problem {
+    let mut reasons = Vec::new();
+    for (place, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(_) | Err(Error::Undone) => {}
+            Err(Error::Invalid(rules)) => {
+                reasons.extend(rules.into_iter().map(|rule| within(place, rule)));
+            }
+            // It concerns all of them alike, and is no refusal.
+            Err(error @ (Error::Unavailable { .. } | Error::OutcomeUnknown { .. })) => {
+                return error.into();
+            }
+            Err(error) => reasons.push(Violation {
+                field: format!("transactions[{place}]"),
+                code: error.code(),
+                message: error.to_string(),
+            }),
+        }
+    }
+    let text = "Nothing was done, because not all of the batch can be: see errors";
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "batch_refused", text).because_of(reasons)
+}
+
+impl From<Result<Outcome<transactions::Transaction>, Error>> for ItemResult {
+    fn from(answer: Result<Outcome<transactions::Transaction>, Error>) -> Self {
+        match answer {
+            Ok(outcome) => Self {
+                status: StatusCode::CREATED.as_u16(),
+                replayed: outcome.replayed,
+                transaction: Some(outcome.value.into()),
+                error: None,
+            },
+            Err(error) => {
+                let replayed = matches!(&error, Error::Refused { original: Some(_), .. });
+                let problem = Problem::from(error);
+                let (status, code, message, errors) = problem.into_item();
+                let error = Some(ItemError { code, message, errors });
+                Self { status: status.as_u16(), replayed, transaction: None, error }
+            }
+        }
+    }
+}
+
+/// Whose outcome.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OutcomeQuery {
+    /// The `Idempotency-Key` of the request, or of an item of a batch.
+    #[param(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    key: String,
+}
+
+/// What has become of a request.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Known {
+    /// `committed`: it was done, see `transaction`. `refused`: the bank said no, see
+    /// `error`. `never`: it was not seen, and from now on it is impossible.
+    #[schema(schema_with = outcomes)]
+    outcome: &'static str,
+    /// Since when that is so.
+    at: Time,
+    /// As it was first answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transaction: Option<Transaction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error: Option<ItemError>,
+}
+
+fn outcomes() -> utoipa::openapi::Object {
+    crate::openapi::one_of(&["committed", "refused", "never"])
+}
+
+/// What became of a transaction after a time-out
+///
+/// Tells it by the `Idempotency-Key` of the request. One that has never been seen is
+/// made impossible by asking: if it still arrives, it gets `idempotency_key_void`. So
+/// whoever reads `never` can stop, or order anew under another key.
+#[utoipa::path(
+    get, path = "/transactions/outcome", operation_id = "get_transaction_outcome",
+    tag = "Transactions", params(OutcomeQuery),
+    responses(
+        (status = 200, description = "What became of it", body = Known),
+        (
+            status = 422,
+            description = "`idempotency_key_reused`: the key stands for something else",
+        ),
+    ),
+)]
+pub(crate) async fn outcome(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    Query(query): Query<OutcomeQuery>,
+) -> Answer<Known> {
+    let fate = orders::outcome(&platform, &actor, &query.key).await?;
+    let known = |outcome, at| Known { outcome, at: Time(at), transaction: None, error: None };
+    let known = match fate {
+        Fate::Committed { value, at } => {
+            Known { transaction: Some(value.into()), ..known("committed", at) }
+        }
+        Fate::Refused { refusal, at } => {
+            let (code, message) = (refusal.code(), refusal.to_string());
+            let error = Some(ItemError { code, message, errors: Vec::new() });
+            Known { error, ..known("refused", at) }
+        }
+        Fate::Void { at } => known("never", at),
+    };
+    Ok(Reply::ok("Outcome retrieved successfully", known))
+}
