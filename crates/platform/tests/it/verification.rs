@@ -3,12 +3,13 @@
 
 use crate::money::{draft, order, transfer};
 use crate::seals::{ENTRY, seal};
-use ledger::Kind;
+use ledger::{Amount, Kind, Rate};
 use platform::{
     Error,
     accounts::Account,
     error::Forbidden,
-    orders::Draft,
+    orders::{self, Draft},
+    transactions::{Metadata, RateSource, Transaction},
     verification::{self, Difference, Pace, Report},
 };
 use testkit::{Bank, bank};
@@ -268,6 +269,61 @@ async fn of_many_differences_the_first_hundred_are_told_and_all_are_counted() {
     assert_eq!((balances.differences, balances.first.len()), (150, 100));
     assert_eq!((balances.examined, report.differences()), (153, 151));
     assert!(!report.is_sound());
+}
+
+#[tokio::test]
+async fn captures_reversals_exchanges_and_business_dates_leave_the_ledger_sound() {
+    let bank = bank().await;
+    let (ada, admin) = (bank.user("ada@example.com").await, bank.admin().await);
+    let (one, two) = (bank.account(&ada).with("100").await, bank.account(&ada).with("50").await);
+    let euros = bank.account(&ada).in_currency("EUR").empty().await;
+    let amount = |text: &str| Some(Amount::parse(text).unwrap());
+    let capture = async |held: Transaction, part, last| {
+        orders::capture(&bank.platform, &ada, held.id, amount(part), last, None).await.unwrap();
+    };
+    let held = |draft: Draft| Draft { complete: false, ..draft };
+    let open = order(&bank, &ada, held(draft(Kind::Withdrawal, &one, "20"))).await.unwrap();
+    capture(open, "5", false).await;
+    let ended = order(&bank, &ada, held(transfer(&one, &two, "10"))).await.unwrap();
+    capture(ended.clone(), "4", false).await;
+    capture(ended, "1", true).await;
+    let parted = order(&bank, &ada, held(transfer(&two, &one, "9"))).await.unwrap();
+    capture(parted.clone(), "3", false).await;
+    orders::cancel(&bank.platform, &ada, parted.id, None).await.unwrap();
+
+    let reverse = async |id, part: Option<&str>| {
+        let words = (None, Metadata::default());
+        let part = part.and_then(amount);
+        orders::reverse(&bank.platform, &admin, id, part, words, None).await.unwrap();
+    };
+    let sent = order(&bank, &ada, transfer(&one, &two, "8")).await.unwrap();
+    reverse(sent.id, Some("2.50")).await;
+    reverse(sent.id, Some("0.50")).await;
+    for cents in ["10.01", "0.07", "3.33"] {
+        let rate = Rate::parse("0.9137265").unwrap();
+        let exchange = Some((rate, RateSource::parse("a test").unwrap()));
+        let bought = Draft { exchange, ..transfer(&one, &euros, cents) };
+        let bought = order(&bank, &ada, bought).await.unwrap();
+        if cents == "3.33" {
+            reverse(bought.id, None).await;
+        }
+    }
+    let earlier = bank.platform.now() - jiff::SignedDuration::from_hours(30);
+    let dated = Draft { effective: Some(earlier), ..draft(Kind::Deposit, &two, "6") };
+    order(&bank, &admin, dated).await.unwrap();
+    seal(&bank).await;
+    assert_eq!(found(&bank).await, []);
+    for account in [&one, &two, &euros] {
+        let proof = platform::seals::explain(&bank.platform, &ada, account.id).await.unwrap();
+        let findings = platform::proof::check(&proof, None);
+        assert!(findings.iter().all(|finding| finding.holds), "{findings:?}");
+    }
+    let client = bank.client().await;
+    let taken = "UPDATE transactions SET reversed_amount = 2 WHERE reversed_amount = 3 AND direction = 'in'";
+    tamper(&client, taken).await;
+    tamper(&client, "UPDATE transactions SET captured_amount = 4 WHERE captured_amount = 5").await;
+    let (names, text) = names(&bank).await;
+    assert_eq!(names, ["transactions", "reversals", "holds"], "{text}");
 }
 
 #[tokio::test]
