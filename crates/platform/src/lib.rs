@@ -21,6 +21,7 @@ pub mod postgres;
 pub mod migrations;
 pub mod page;
 mod text;
+pub mod proof;
 // Who is acting.
 pub mod actor;
 // What happened, written in the transaction of the change itself.
@@ -41,8 +42,10 @@ pub mod posting;
 pub mod orders;
 // Orders that the bank gives when they are due.
 pub mod schedules;
-// What the bank can say about its past.
+// What the bank can say about its past, and prove.
 pub mod audit_logs;
+pub mod seals;
+pub mod verification;
 // What is done beside the requests.
 pub mod housekeeping;
 // Every statement of the crate, for the test that prepares them all.

@@ -18,6 +18,7 @@ mod docs;
 mod envelope;
 mod extract;
 mod fields;
+mod front;
 mod limits;
 mod openapi;
 mod origin;
@@ -153,15 +154,15 @@ fn assemble(app: &App) -> Router {
     if app.settings.docs {
         router = router.merge(docs::routes());
     }
+    let (within, around) = (app.clone(), app.clone());
     router
-        .route_layer(middleware::from_fn_with_state(app.clone(), body::arrive))
-        .layer(middleware::from_fn_with_state(unqueried, query::refuse_unknown))
-        .layer(middleware::from_fn_with_state(app.clone(), limits::requests))
-        .layer(middleware::from_fn_with_state(app.clone(), caller::identify))
-        .layer(middleware::from_fn(shield::apart))
-        .layer(middleware::from_fn(shield::host))
+        .layer(middleware::from_fn(move |request, next| {
+            front::inside(within.clone(), unqueried.clone(), request, next)
+        }))
         .layer(cors(&app.settings.cors_origins))
-        .layer(middleware::from_fn_with_state(app.clone(), envelope::frame))
+        .layer(middleware::from_fn(move |request, next| {
+            front::outside(around.clone(), request, next)
+        }))
         .with_state(app.clone())
 }
 

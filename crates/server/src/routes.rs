@@ -5,7 +5,7 @@ use crate::{
     App,
     api::{
         accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, schedules,
-        sessions, statements, transactions, users,
+        seals, sessions, statements, transactions, users, verification,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -54,6 +54,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(entries::balance))
         .routes(routes!(entries::list))
         .routes(routes!(statements::draw))
+        .routes(routes!(seals::explain))
+        .routes(routes!(seals::list))
+        .routes(routes!(seals::get))
         .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
         .routes(routes!(batches::outcome))
@@ -71,4 +74,5 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(admin::accounts))
         .routes(routes!(admin::audit_logs))
         .routes(routes!(metrics::contention))
+        .routes(routes!(verification::last, verification::check))
 }

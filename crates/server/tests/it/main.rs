@@ -16,6 +16,7 @@ mod input;
 mod limits;
 mod lists;
 mod people;
+mod proof;
 mod quick_start;
 mod statements;
 mod schedules;
