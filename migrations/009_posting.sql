@@ -26,6 +26,14 @@ CREATE INDEX entries_target_effective ON wallstreet.entries (target_id, effectiv
 
 ALTER TABLE wallstreet.idempotency_keys DROP CONSTRAINT idempotency_keys_user_id_fkey;
 
+-- The posting road compares every order with its account before it writes one. It
+-- says so (`wallstreet.posting`), and is not asked again; everybody else is.
+DROP TRIGGER transactions_currency ON transactions;
+CREATE TRIGGER transactions_currency AFTER INSERT ON transactions
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT WHEN (current_setting('wallstreet.posting', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION wallstreet.refuse_foreign_currency();
+
 -- How far an account may go, who stopped it, and what it spent on which day (UTC).
 ALTER TABLE accounts
     ADD COLUMN overdraft_limit numeric(15, 2) NOT NULL DEFAULT 0,

@@ -49,6 +49,10 @@ ALTER TABLE accounts
     DROP COLUMN daily_limit,
     DROP COLUMN transaction_limit,
     DROP COLUMN overdraft_limit;
+DROP TRIGGER transactions_currency ON transactions;
+CREATE TRIGGER transactions_currency AFTER INSERT ON transactions
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_foreign_currency();
 ALTER TABLE wallstreet.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
 DROP INDEX wallstreet.entries_target_effective;

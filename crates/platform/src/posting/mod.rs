@@ -52,9 +52,9 @@ const MAX_BATCH: usize = 500;
 /// While one writer waits for its commit, another one works. More of them only
 /// take each other's cores.
 const WRITERS: usize = 2;
-/// How a writer's connection plans: once, and by index, however small a table
-/// was when it first looked.
-const PLANNING: &str = "SET plan_cache_mode = force_generic_plan;
+/// Who a writer's connection is, and how it plans: once, and by index, however
+/// small a table was when it first looked.
+const PLANNING: &str = "SET wallstreet.posting = 'on'; SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 
 /// What the caller wants written beside the money.

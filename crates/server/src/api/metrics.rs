@@ -109,6 +109,14 @@ impl Page {
             &road.wait,
         );
         page.seconds("wallstreet_posting_batch_seconds", "How long batches took.", &road.took);
+        if let Some(report) = app.platform.last_check() {
+            let differences = u64::try_from(report.differences()).unwrap_or(u64::MAX);
+            let name = "wallstreet_ledger_check_differences";
+            page.gauge(name, "What the last check of the ledger found to differ.", differences);
+            let at = u64::try_from(report.at.as_second()).unwrap_or_default();
+            let name = "wallstreet_ledger_check_timestamp_seconds";
+            page.gauge(name, "When the ledger was last checked by this server.", at);
+        }
         if let Some(bytes) = resident_memory() {
             page.gauge("process_resident_memory_bytes", "Memory of the process.", bytes);
         }

@@ -96,26 +96,27 @@ fn a_database_that_insists_on_tls_is_reached_verified_or_not_at_all() {
     let url =
         |mode: &str| format!("postgres://wallstreet@localhost:{}/postgres{mode}", elsewhere.port);
     let authority = home.path().join("elsewhere/server.crt").display().to_string();
-    let migrate = |mode: &str, authority: &str| {
+    let migrate = |mode: &str, authority: &str, wait: &str| {
         let variables = [
             ("DATABASE_URL", url(mode)),
             ("SSL_CERT_FILE", authority.to_owned()),
-            ("DB_WAIT", "1s".to_owned()),
+            ("DB_WAIT", wait.to_owned()),
         ];
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         home.run_with(&["migrate", "up"], &variables)
     };
     for mode in ["?sslmode=require", "?sslmode=verify-full"] {
-        migrate(mode, &authority).well();
+        // It listens before it lets anybody in.
+        migrate(mode, &authority, "30s").well();
     }
-    let plain = migrate("", &authority);
+    let plain = migrate("", &authority, "1s");
     assert_ne!(plain.code, Some(0));
     assert!(plain.stderr.contains("no encryption"), "{}", plain.stderr);
     // The authorities of this machine do not know this certificate.
     let other = home.write("other.crt", "");
     for authority in [other.as_str(), "/etc/ssl/certs/ca-certificates.crt"] {
-        let unknown = migrate("?sslmode=require", authority);
+        let unknown = migrate("?sslmode=require", authority, "1s");
         assert_ne!(unknown.code, Some(0), "{unknown:#?}");
         assert!(unknown.stderr.contains("certificate"), "{}", unknown.stderr);
     }
