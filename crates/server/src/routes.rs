@@ -4,7 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, health, orders, sessions, transactions, users,
+        accounts, admin, api_keys, auth, batches, health, orders, restraints, sessions,
+        transactions, users,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -63,5 +64,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))
+        .routes(routes!(restraints::account))
+        .routes(routes!(restraints::set_limits))
+        .routes(routes!(restraints::freeze, restraints::unfreeze))
         .routes(routes!(admin::audit_logs))
 }

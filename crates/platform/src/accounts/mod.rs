@@ -2,8 +2,10 @@
 //!
 //! Owns the table `accounts` and the reading of `wallstreet.entries`. Balances
 //! are changed by [`crate::posting`] alone; here an account is opened,
-//! suspended, restored and closed, always under the row lock that money takes.
+//! suspended, restored, restrained and closed, always under the row lock that
+//! money takes.
 
+mod restraints;
 mod store;
 
 use crate::{
@@ -18,9 +20,10 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    AccountId, AccountNumber, AccountStatus, Amount, Currency, Direction, Kind, Money, NumberKey,
-    Refusal, TransactionId, UserId, words,
+    AccountId, AccountNumber, AccountStatus, Amount, Currency, Direction, Kind, Limits, Money,
+    NumberKey, Refusal, TransactionId, UserId, words,
 };
+pub use restraints::{Freeze, FreezeReason, freeze, set_limits, unfreeze};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 pub(crate) use store::ALL as STATEMENTS;
@@ -38,6 +41,12 @@ pub struct Account {
     pub balance: Money,
     pub available_balance: Money,
     pub status: AccountStatus,
+    /// How much may go out of it.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What stops its money, unless that has ended.
+    #[serde(default)]
+    pub freeze: Option<Freeze>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -63,8 +72,6 @@ pub struct Entry {
     pub seq: i64,
     /// The account's own transaction.
     pub transaction_id: TransactionId,
-    /// The transaction the book names: of a transfer, the sender's.
-    pub(crate) entry_transaction_id: TransactionId,
     /// What it was.
     pub transaction_type: Kind,
     /// Which way.
@@ -163,7 +170,7 @@ async fn insert_in(
             &Utc(at),
         ];
         if let Some(row) = tx.find(store::INSERT, &params).await? {
-            return store::read(&row);
+            return store::read(&row, at);
         }
     }
     Err(Error::internal("no free account number in 100 tries"))
@@ -175,13 +182,27 @@ async fn insert_in(
 /// [`Resource::Account`] when it is not the caller's to see.
 pub async fn get(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
     actor.require(Permission::ReadAccounts)?;
-    find(&platform.connection().await?, actor, account).await
+    find(&platform.connection().await?, actor, account, platform.now()).await
 }
 
-async fn find(connection: &Connection, actor: &Actor, account: AccountId) -> Result<Account> {
+/// One account, whosever it is.
+///
+/// # Errors
+/// Only for an administrator. [`Resource::Account`] when there is none.
+pub async fn get_any(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
+    actor.require(Permission::AdminUsers)?;
+    find(&platform.connection().await?, actor, account, platform.now()).await
+}
+
+async fn find(
+    connection: &Connection,
+    actor: &Actor,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Account> {
     let scope = actor.scope().map(|user| user.0);
     let row = connection.find(store::FIND, &[&account.0, &scope]).await?;
-    store::read(&row.ok_or(Error::NotFound(Resource::Account))?)
+    store::read(&row.ok_or(Error::NotFound(Resource::Account))?, now)
 }
 
 /// Passes if the account is the caller's to see.
@@ -190,7 +211,9 @@ pub(crate) async fn require_visible(
     actor: &Actor,
     account: AccountId,
 ) -> Result<()> {
-    find(connection, actor, account).await.map(|_| ())
+    let scope = actor.scope().map(|user| user.0);
+    let row = connection.find(store::FIND, &[&account.0, &scope]).await?;
+    row.map(|_| ()).ok_or(Error::NotFound(Resource::Account))
 }
 
 /// The ids behind account numbers, whoever owns them; an unknown one is left out.
@@ -264,7 +287,8 @@ async fn search(
     let params: [Param<'_>; 8] =
         [&user, &status, &account_type, &currency, &at, &id, &page.fetch(), &page.offset()];
     let rows = connection.query(store::LIST, &params).await?;
-    let accounts = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
+    let now = platform.now();
+    let accounts = rows.iter().map(|row| store::read(row, now)).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
         true => connection.find(store::COUNT, &[&user, &status, &account_type, &currency]).await?,
         false => None,
@@ -315,19 +339,19 @@ pub async fn entries(
     require_visible(&connection, actor, account).await?;
     let count = connection.find(store::ENTRY_COUNT, &[&account.0]).await?;
     let count: i64 = count.ok_or(Error::NotFound(Resource::Account))?.try_get(0)?;
-    // The sequence is dense, so a numbered page is a place in it too.
+    // The sequence is dense, so a numbered page is a place in it too; and a place is
+    // all that a cursor needs to know, since a hold taken in parts has many entries.
     let newest: i64 = match page.position() {
         Position::Number(_) => count - page.offset(),
         Position::After(cursor) => {
-            let row = connection.find(store::ENTRY_PLACE, &[&account.0, &cursor.id()]).await?;
-            row.map(|row| row.try_get::<_, i64>("seq")).transpose()?.unwrap_or(1) - 1
+            i64::try_from(cursor.id().as_u128()).unwrap_or_default().saturating_sub(1)
         }
     };
     let rows = connection.query(store::ENTRIES, &[&account.0, &newest, &page.fetch()]).await?;
     let entries = rows.iter().map(store::read_entry).collect::<Result<Vec<_>>>()?;
     let total = page.counts().then_some(count);
     Ok(Listing::cut(entries, total, page, |entry| {
-        Cursor::new(entry.recorded_at, entry.entry_transaction_id.0)
+        Cursor::new(entry.recorded_at, Uuid::from_u128(entry.seq.unsigned_abs().into()))
     }))
 }
 
@@ -342,11 +366,12 @@ pub async fn set_status(
     status: AccountStatus,
 ) -> Result<Account> {
     actor.require(Permission::WriteAccounts)?;
+    let at = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let scope = actor.scope().map(|user| user.0);
     let row = tx.find(store::LOCK, &[&account.0, &scope]).await?;
-    let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?)?;
+    let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?, at)?;
     if before.status == status {
         return Ok(before);
     }
@@ -359,8 +384,9 @@ pub async fn set_status(
     } else {
         Fact::AccountUpdated { account, owner: before.user_id, status: status.as_str() }
     };
-    let after = store::read(&tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?)?;
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+    let row = tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?;
+    let after = store::read(&row, at)?;
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -368,7 +394,7 @@ pub async fn set_status(
 /// Closes an account for good.
 ///
 /// # Errors
-/// Its balance must be zero and nothing pending.
+/// Its balance must be zero, and it must be neither frozen nor waited for.
 pub async fn close(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
     set_status(platform, actor, account, AccountStatus::Closed).await
 }
@@ -381,5 +407,5 @@ async fn require_at_rest_in(tx: &Tx<'_>, account: &Account) -> Result<()> {
     if tx.get(store::HAS_PENDING, &[&account.id.0]).await?.try_get(0)? {
         return Err(Refusal::AccountHasPending.into());
     }
-    Ok(())
+    restraints::unless_frozen(account)
 }

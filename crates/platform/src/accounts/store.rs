@@ -1,10 +1,11 @@
 //! Statements and rows of `accounts`, and of the entries that made them.
 
-use super::{Account, Entry, Summary};
+use super::{Account, Entry, Summary, restraints};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
     error::Result,
 };
+use jiff::Timestamp;
 use ledger::{AccountId, TransactionId, UserId};
 use tokio_postgres::Row;
 
@@ -12,7 +13,8 @@ use tokio_postgres::Row;
 macro_rules! columns {
     () => {
         "id, user_id, account_number, account_type, currency, balance, available_balance, \
-         status, created_at, updated_at"
+         status, overdraft_limit, transaction_limit, daily_limit, freeze_scope, freeze_reason, \
+         freeze_until, created_at, updated_at"
     };
 }
 
@@ -51,6 +53,14 @@ statements! {
                            AND NOT (transaction_type = 'transfer' AND direction IS NOT DISTINCT FROM 'in'))";
     /// Another state.
     SET_STATUS = concat!("UPDATE accounts SET status = $2 WHERE id = $1 RETURNING ", columns!());
+    /// Other limits.
+    SET_LIMITS = "UPDATE accounts SET overdraft_limit = $2, transaction_limit = $3, daily_limit = $4
+         WHERE id = $1";
+    /// Another freeze.
+    FREEZE = "UPDATE accounts SET freeze_scope = $2, freeze_reason = $3, freeze_until = $4 WHERE id = $1";
+    /// No freeze.
+    UNFREEZE = "UPDATE accounts SET freeze_scope = NULL, freeze_reason = NULL, freeze_until = NULL
+         WHERE id = $1";
     /// A page of accounts.
     LIST = concat!("SELECT ", columns!(), " FROM accounts
          WHERE ", wanted!(), "
@@ -70,15 +80,11 @@ statements! {
          ORDER BY a.created_at DESC, a.id DESC LIMIT $4 OFFSET $5";
     /// How many entries an account has.
     ENTRY_COUNT = "SELECT entry_count FROM accounts WHERE id = $1";
-    /// The place of one entry in an account's history.
-    ENTRY_PLACE = "SELECT CASE WHEN source_id = $1 THEN source_seq ELSE target_seq END AS seq
-          FROM wallstreet.entries WHERE transaction_id = $2 AND $1 IN (source_id, target_id)";
     /// An account's entries up to a place in its history, newest first, at the
     /// same cost at any depth. The receiver of a transfer has a transaction of
     /// their own, beside the sender's that the entry names.
     ENTRIES = "SELECT e.seq, e.direction, e.amount, e.balance_after, e.currency, e.recorded_at,
-               e.transaction_id AS entry_transaction_id, leg.id AS transaction_id,
-               leg.transaction_type, leg.counterparty_account_id, leg.description, leg.reference_number
+               leg.id AS transaction_id, leg.transaction_type, leg.counterparty_account_id, leg.description, leg.reference_number
           FROM ((SELECT source_seq AS seq, 'out' AS direction, amount, source_balance AS balance_after,
                         currency, recorded_at, transaction_id
                    FROM wallstreet.entries WHERE source_id = $1 AND source_seq <= $2
@@ -93,7 +99,8 @@ statements! {
          ORDER BY e.seq DESC LIMIT $3";
 }
 
-pub(super) fn read(row: &Row) -> Result<Account> {
+/// An account as it is seen at a moment: a freeze ends by itself.
+pub(super) fn read(row: &Row, now: Timestamp) -> Result<Account> {
     let Numeric(balance) = row.try_get("balance")?;
     let Numeric(available_balance) = row.try_get("available_balance")?;
     Ok(Account {
@@ -105,6 +112,8 @@ pub(super) fn read(row: &Row) -> Result<Account> {
         balance,
         available_balance,
         status: word(row, "status")?,
+        limits: restraints::read_limits(row)?,
+        freeze: restraints::read_freeze(row, now)?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
@@ -131,7 +140,6 @@ pub(super) fn read_entry(row: &Row) -> Result<Entry> {
     Ok(Entry {
         seq: row.try_get("seq")?,
         transaction_id: TransactionId(row.try_get("transaction_id")?),
-        entry_transaction_id: TransactionId(row.try_get("entry_transaction_id")?),
         transaction_type: word(row, "transaction_type")?,
         direction: word(row, "direction")?,
         amount: row.try_get::<_, Numeric>("amount")?.amount()?,

@@ -2,7 +2,8 @@
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
 use crate::actor::Role;
-use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
+use jiff::Timestamp;
+use ledger::{AccountId, Amount, Currency, Kind, Limits, Money, Status, TransactionId, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -138,6 +139,22 @@ pub enum Fact {
         owner: UserId,
         status: &'static str,
     },
+    AccountLimitsChanged {
+        account: AccountId,
+        owner: UserId,
+        limits: Limits,
+    },
+    AccountFrozen {
+        account: AccountId,
+        owner: UserId,
+        scope: &'static str,
+        reason: String,
+        until: Option<Timestamp>,
+    },
+    AccountUnfrozen {
+        account: AccountId,
+        owner: UserId,
+    },
     AccountClosed {
         account: AccountId,
         owner: UserId,
@@ -234,6 +251,9 @@ impl Fact {
             Self::ApiKeyRevoked { .. } => "API_KEY_REVOKED",
             Self::AccountCreated { .. } => "ACCOUNT_CREATED",
             Self::AccountUpdated { .. } => "ACCOUNT_UPDATED",
+            Self::AccountLimitsChanged { .. } => "ACCOUNT_LIMITS_CHANGED",
+            Self::AccountFrozen { .. } => "ACCOUNT_FROZEN",
+            Self::AccountUnfrozen { .. } => "ACCOUNT_UNFROZEN",
             Self::AccountClosed { .. } => "ACCOUNT_CLOSED",
             Self::TransactionCreated { .. } => "TRANSACTION_CREATED",
             Self::TransactionCompleted { .. } => "TRANSACTION_COMPLETED",
@@ -264,6 +284,9 @@ impl Fact {
             | Self::ApiKeyRevoked { key } => ("api_key", Some(*key)),
             Self::AccountCreated { account, .. }
             | Self::AccountUpdated { account, .. }
+            | Self::AccountLimitsChanged { account, .. }
+            | Self::AccountFrozen { account, .. }
+            | Self::AccountUnfrozen { account, .. }
             | Self::AccountClosed { account, .. } => ("account", Some(account.0)),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
@@ -293,6 +316,10 @@ impl Fact {
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
             Self::AccountUpdated { status, .. } => json!({ "status": status }),
+            Self::AccountLimitsChanged { limits, .. } => told(limits),
+            Self::AccountFrozen { scope, reason, until, .. } => {
+                json!({ "scope": scope, "reason": reason, "until": until })
+            }
             Self::KeyVoided { key, .. } => json!({ "key": key }),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
@@ -332,6 +359,19 @@ impl Fact {
                 let payload = json!({ "id": account, "userId": owner, "status": status });
                 own("account.updated", *owner, account.0, payload)
             }
+            Self::AccountLimitsChanged { account, owner, limits } => {
+                let payload = json!({ "id": account, "userId": owner, "limits": told(limits) });
+                own("account.updated", *owner, account.0, payload)
+            }
+            Self::AccountFrozen { account, owner, scope, reason, until } => {
+                let freeze = json!({ "scope": scope, "reason": reason, "until": until });
+                let payload = json!({ "id": account, "userId": owner, "freeze": freeze });
+                own("account.frozen", *owner, account.0, payload)
+            }
+            Self::AccountUnfrozen { account, owner } => {
+                let payload = json!({ "id": account, "userId": owner });
+                own("account.unfrozen", *owner, account.0, payload)
+            }
             Self::AccountClosed { account, owner } => {
                 let payload = json!({ "id": account, "userId": owner });
                 own("account.closed", *owner, account.0, payload)
@@ -364,6 +404,15 @@ impl Fact {
         };
         Some(news)
     }
+}
+
+/// Limits as decimals; what is not limited is null.
+fn told(limits: &Limits) -> Value {
+    json!({
+        "overdraft": limits.overdraft.to_string(),
+        "perTransaction": limits.per_transaction.map(|limit| limit.to_string()),
+        "daily": limits.daily.map(|limit| limit.to_string()),
+    })
 }
 
 fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {

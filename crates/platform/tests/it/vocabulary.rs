@@ -1,6 +1,6 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
-use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Limits, Money, Status, TransactionId, UserId};
 use platform::{
     Role,
     facts::{Fact, Movement},
@@ -54,6 +54,23 @@ fn every_fact() -> Vec<Fact> {
             currency: Currency::USD,
         },
         Fact::AccountUpdated { account, owner, status: "suspended" },
+        Fact::AccountLimitsChanged {
+            account,
+            owner,
+            limits: Limits {
+                overdraft: Money::from_hundredths(5000).unwrap(),
+                per_transaction: Amount::parse("12.50").ok(),
+                daily: None,
+            },
+        },
+        Fact::AccountFrozen {
+            account,
+            owner,
+            scope: "debits",
+            reason: "court order 7".to_owned(),
+            until: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        },
+        Fact::AccountUnfrozen { account, owner },
         Fact::AccountClosed { account, owner },
         Fact::TransactionCreated { movement: movement(Status::Pending), paired: None },
         Fact::TransactionCreated {

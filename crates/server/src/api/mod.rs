@@ -8,6 +8,7 @@ pub(crate) mod auth;
 pub(crate) mod batches;
 pub(crate) mod health;
 pub(crate) mod orders;
+pub(crate) mod restraints;
 pub(crate) mod sessions;
 pub(crate) mod transactions;
 pub(crate) mod users;

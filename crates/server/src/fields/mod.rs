@@ -10,13 +10,15 @@ mod permissions;
 mod text;
 mod time;
 
-pub(crate) use choice::{AccountStatus, AccountType, Direction, Kind, Role, Status, UserStatus};
+pub(crate) use choice::{
+    AccountStatus, AccountType, Direction, FreezeScope, Kind, Role, Status, UserStatus,
+};
 pub(crate) use metadata::{Metadata, MetadataFilter};
-pub(crate) use money::{Amount, Money, Rate, WrittenAmount};
+pub(crate) use money::{Amount, Money, Overdraft, Rate, WrittenAmount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
-    AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone,
-    RateSource, Search, Term, Typed,
+    AccountNumber, Currency, Description, Email, FreezeReason, Id, KeyName, Password, PersonName,
+    Phone, RateSource, Search, Term, Typed,
 };
 pub(crate) use time::{Begin, End, Time};
 
