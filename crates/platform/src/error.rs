@@ -223,6 +223,8 @@ coded! {
         ApiKey = "api_key_not_found", "API key";
         /// A session.
         Session = "session_not_found", "Session";
+        /// A schedule.
+        Schedule = "schedule_not_found", "Schedule";
     }
 }
 

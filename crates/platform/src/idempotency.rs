@@ -48,6 +48,14 @@ impl IdempotencyKey {
     pub fn into_name(self) -> String {
         self.key
     }
+
+    /// A key of the bank's own. Its name has a blank, so no client can send it, and
+    /// it is kept as long as what it stands for: [`purge`] leaves it alone.
+    pub(crate) fn internal(name: String) -> Self {
+        debug_assert!(name.contains(' '), "{name}");
+        let fingerprint = Sha256::digest(&name).to_vec();
+        Self { key: name, fingerprint }
+    }
 }
 
 /// What came out, and when it first did.
@@ -126,9 +134,10 @@ statements! {
     /// comes under it, comes too late.
     VOID = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
         VALUES ($1, $2, '', $3, $4, $5) ON CONFLICT (user_id, key) DO NOTHING";
-    /// Forgets old keys, a bounded number at a time.
+    /// Forgets old keys of clients, a bounded number at a time.
     PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM wallstreet.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT 1000))";
+        SELECT ctid FROM wallstreet.idempotency_keys
+         WHERE created_at < $1 AND strpos(key, ' ') = 0 ORDER BY created_at LIMIT 1000))";
 }
 
 /// Takes the key for the caller's transaction, or replays its outcome.
@@ -224,7 +233,7 @@ pub(crate) async fn fate<T: DeserializeOwned>(
     }
 }
 
-/// Forgets keys older than [`KEPT`]; says how many.
+/// Forgets clients' keys older than [`KEPT`]; says how many.
 pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
     let before = now.saturating_sub(KEPT).map_err(Error::internal)?;
     connection.execute(PURGE, &[&Utc(before)]).await

@@ -34,9 +34,12 @@ pub mod login;
 pub mod api_keys;
 pub mod accounts;
 pub mod transactions;
+pub mod entries;
 // The one road for money: orders go through the posting queue.
 mod posting;
 pub mod orders;
+// Orders that the bank gives when they are due.
+pub mod schedules;
 // What the bank can say about its past.
 pub mod audit_logs;
 // What is done beside the requests.

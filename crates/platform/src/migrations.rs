@@ -56,6 +56,7 @@ pub const ALL: &[Migration] = migrations![
     7 "007_idempotency_keys",
     8 "008_events",
     9 "009_posting",
+    10 "010_schedules",
 ];
 
 /// A step that was just taken, up or down.

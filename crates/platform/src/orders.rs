@@ -28,6 +28,15 @@ pub enum Target {
     Number(AccountNumber),
 }
 
+impl Target {
+    fn number(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Number(number) => Some(number.as_str()),
+        }
+    }
+}
+
 /// A transaction as the caller wants it.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -90,10 +99,7 @@ pub async fn create_all(
     if atomic {
         refuse_twins(&drafts)?;
     }
-    let numbers = drafts.iter().filter_map(|(draft, _)| match &draft.target {
-        Some(Target::Number(number)) => Some(number.as_str()),
-        _ => None,
-    });
+    let numbers = drafts.iter().filter_map(|(draft, _)| draft.target.as_ref()?.number());
     let numbers = accounts::resolve(platform, numbers.collect()).await?;
     let (places, now) = (drafts.len(), platform.now());
     let (mut orders, mut ordered) = (Vec::with_capacity(places), Vec::with_capacity(places));
@@ -162,17 +168,35 @@ fn target(
     if draft.exchange.is_some() && draft.kind != Kind::Transfer {
         return wrong("exchange", "unexpected", "belongs to a transfer only");
     }
-    match (draft.kind, &draft.target) {
+    place(draft.kind, draft.target.as_ref(), numbers)
+}
+
+/// The account an order goes to: exactly a transfer has one.
+pub(crate) async fn resolve(
+    platform: &Platform,
+    kind: Kind,
+    target: Option<&Target>,
+) -> Result<Option<AccountId>> {
+    let numbers = target.and_then(Target::number).into_iter().collect();
+    place(kind, target, &accounts::resolve(platform, numbers).await?)
+}
+
+fn place(
+    kind: Kind,
+    target: Option<&Target>,
+    numbers: &HashMap<String, AccountId>,
+) -> Result<Option<AccountId>> {
+    let wrong = |code, text| Err(Error::invalid("toAccountId", code, text));
+    match (kind, target) {
         (Kind::Transfer, Some(Target::Id(id))) => Ok(Some(*id)),
         (Kind::Transfer, Some(Target::Number(number))) => {
             let found = numbers.get(number.as_str()).copied();
             found.map(Some).ok_or(Error::NotFound(Resource::Account))
         }
         (Kind::Transfer, None) => {
-            let text = "is required for a transfer (or toAccountNumber)";
-            wrong("toAccountId", "required", text)
+            wrong("required", "is required for a transfer (or toAccountNumber)")
         }
-        (_, Some(_)) => wrong("toAccountId", "unexpected", "belongs to a transfer only"),
+        (_, Some(_)) => wrong("unexpected", "belongs to a transfer only"),
         (_, None) => Ok(None),
     }
 }

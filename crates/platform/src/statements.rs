@@ -2,12 +2,13 @@
 //! against the migrated schema, and for whoever audits what is asked of the database.
 
 use crate::{
-    accounts, api_keys, audit_logs, facts, idempotency, posting, sessions, transactions, users,
+    accounts, api_keys, audit_logs, entries, facts, idempotency, posting, schedules, sessions,
+    transactions, users,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
 pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
-    let slices: [(&str, &[(&str, &str)]); 9] = [
+    let slices: [(&str, &[(&str, &str)]); 11] = [
         ("facts", facts::ALL),
         ("idempotency", idempotency::ALL),
         ("sessions", sessions::STATEMENTS),
@@ -15,7 +16,9 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("api_keys", api_keys::STATEMENTS),
         ("accounts", accounts::STATEMENTS),
         ("transactions", transactions::STATEMENTS),
+        ("entries", entries::STATEMENTS),
         ("posting", posting::STATEMENTS),
+        ("schedules", schedules::STATEMENTS),
         ("audit_logs", audit_logs::STATEMENTS),
     ];
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {

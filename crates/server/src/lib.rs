@@ -13,6 +13,7 @@ mod api;
 mod body;
 mod caller;
 mod catalogue;
+mod csv;
 mod docs;
 mod envelope;
 mod extract;
@@ -33,7 +34,12 @@ mod windows;
 
 pub use serve::serve;
 
-use axum::{Router, extract::FromRef, http::HeaderValue, middleware};
+use axum::{
+    Router,
+    extract::FromRef,
+    http::{HeaderValue, header},
+    middleware,
+};
 use limits::Limits;
 use platform::{Environment, Platform};
 use query::Unqueried;
@@ -166,7 +172,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     let exposed = [envelope::REQUEST_ID, reply::REPLAYED]
         .into_iter()
         .chain(limits::HEADERS)
-        .chain([axum::http::header::RETRY_AFTER, axum::http::header::LOCATION]);
+        .chain([header::RETRY_AFTER, header::LOCATION, header::CONTENT_DISPOSITION]);
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods(

@@ -6,8 +6,10 @@
 //! possible which is not described.
 
 use crate::{
-    App, catalogue,
-    fields::{Begin, End, Search, Term, WrittenAmount},
+    App,
+    api::statements::Format,
+    catalogue,
+    fields::{Begin, End, Order, Search, Term, WrittenAmount},
     problem::{ErrorBody, FieldError},
     routes,
 };
@@ -45,6 +47,8 @@ pub(crate) fn document() -> String {
         named::<FieldError>(),
         named::<Begin>(),
         named::<End>(),
+        named::<Format>(),
+        named::<Order>(),
         named::<Search>(),
         named::<Term>(),
         named::<WrittenAmount>(),
@@ -60,7 +64,7 @@ pub(crate) fn document() -> String {
     codes.sort_unstable();
     codes.dedup();
     document["components"]["schemas"]["Error"]["properties"]["code"]["enum"] = json!(codes);
-    for order in ["CreateTransaction", "BatchItem"] {
+    for order in ["CreateTransaction", "BatchItem", "CreateSchedule"] {
         transfer_needs_a_target(&mut document["components"]["schemas"][order]);
     }
     document["components"]["headers"] = headers();
@@ -96,13 +100,14 @@ pub(crate) fn document() -> String {
     text
 }
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Health", "How the service is doing. Public, not limited."),
     ("Auth", "Registration, login, sessions."),
     ("Users", "Your own profile."),
     ("API keys", "How programs come in. Only a logged-in person manages keys."),
     ("Accounts", "Where money is held, and how it moved."),
     ("Transactions", "How money moves: pending, then completed or failed, and nothing else."),
+    ("Schedules", "Orders for later, once or again and again: each occurrence exactly once."),
     ("Admin", "For the role admin; a key needs `admin:users` or `read:audit` as well."),
 ];
 
@@ -227,7 +232,8 @@ fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
     } else {
         json!({"$ref": "#/components/schemas/Error"})
     };
-    response["content"] = json!({"application/json": {"schema": schema}});
+    // What else it can be asked for as stays as it is.
+    response["content"]["application/json"] = json!({"schema": schema});
     let mut names = vec!["X-Request-Id"];
     if limited {
         names.extend(["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]);

@@ -86,7 +86,7 @@ impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let mut given = gather(pairs(parts)?)?;
+        let mut given = gather(parts)?;
         let page = paging::take(&mut given)?;
         Ok(Self(read(given)?, page))
     }
@@ -99,19 +99,8 @@ impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for Query<F> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        read(gather(pairs(parts)?)?).map(Self)
+        read(gather(parts)?).map(Self)
     }
-}
-
-fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
-    let unreadable =
-        |_| Problem::field("query", "invalid", "must be name=value pairs, percent-encoded");
-    RawQuery::try_from_uri(&parts.uri).map(|RawQuery(pairs)| pairs).map_err(unreadable)
-}
-
-fn read<F: DeserializeOwned>(given: BTreeMap<String, Given>) -> Result<F, Problem> {
-    let given = MapDeserializer::<_, ReadError>::new(given.into_iter());
-    violation::read(given).map_err(|(violation, _)| Error::Invalid(vec![violation]).into())
 }
 
 /// One parameter: a text, or all parameters `name.key` of one name.
@@ -121,7 +110,11 @@ pub(crate) enum Given {
     Keyed(Vec<(String, String)>),
 }
 
-fn gather(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, Given>, Problem> {
+fn gather(parts: &Parts) -> Result<BTreeMap<String, Given>, Problem> {
+    let unreadable =
+        |_| Problem::field("query", "invalid", "must be name=value pairs, percent-encoded");
+    let RawQuery(pairs) =
+        RawQuery::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(unreadable)?;
     let mut given = BTreeMap::new();
     for (name, value) in pairs {
         let twice = Problem::field(&name, "duplicate_field", "is given twice");
@@ -142,6 +135,11 @@ fn gather(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, Given>, Probl
         }
     }
     Ok(given)
+}
+
+fn read<F: DeserializeOwned>(given: BTreeMap<String, Given>) -> Result<F, Problem> {
+    let given = MapDeserializer::<_, ReadError>::new(given.into_iter());
+    violation::read(given).map_err(|(violation, _)| Error::Invalid(vec![violation]).into())
 }
 
 impl<'de> IntoDeserializer<'de, ReadError> for Given {

@@ -64,13 +64,23 @@ pub(crate) struct Success {
 }
 
 #[derive(Serialize)]
-struct SuccessBody<'a> {
+struct SuccessBody<'a, T: ?Sized> {
     success: bool,
     message: &'static str,
-    data: &'a RawValue,
+    data: &'a T,
     #[serde(flatten)]
     beside: Map<String, Value>,
     timestamp: Time,
+}
+
+/// A success as its text, for an answer too long to be held as a whole.
+pub(crate) fn written(
+    message: &'static str,
+    data: &impl Serialize,
+    at: Timestamp,
+) -> serde_json::Result<String> {
+    let (beside, timestamp) = (Map::new(), Time(at));
+    serde_json::to_string(&SuccessBody { success: true, message, data, beside, timestamp })
 }
 
 impl Success {
@@ -81,7 +91,7 @@ impl Success {
         let body = SuccessBody {
             success: true,
             message,
-            data: &self.data,
+            data: &*self.data,
             beside: self.beside,
             timestamp,
         };

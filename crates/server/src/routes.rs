@@ -4,8 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, health, orders, restraints, sessions,
-        transactions, users,
+        accounts, admin, api_keys, auth, batches, entries, health, orders, restraints, schedules,
+        sessions, statements, transactions, users,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -50,8 +50,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(accounts::list, accounts::open))
         .routes(routes!(accounts::summaries))
         .routes(routes!(accounts::get, accounts::set_status, accounts::close))
-        .routes(routes!(accounts::balance))
-        .routes(routes!(accounts::entries))
+        .routes(routes!(entries::balance))
+        .routes(routes!(entries::list))
+        .routes(routes!(statements::draw))
         .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
         .routes(routes!(batches::outcome))
@@ -61,6 +62,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(orders::capture))
         .routes(routes!(orders::reverse))
         .routes(routes!(orders::cancel))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::get, schedules::change, schedules::end))
+        .routes(routes!(schedules::runs))
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))

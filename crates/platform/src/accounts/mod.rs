@@ -1,9 +1,8 @@
 //! Accounts: where a user holds money.
 //!
-//! Owns the table `accounts` and the reading of `wallstreet.entries`. Balances
-//! are changed by [`crate::posting`] alone; here an account is opened,
-//! suspended, restored, restrained and closed, always under the row lock that
-//! money takes.
+//! Owns the table `accounts`. Balances are changed by [`crate::posting`] alone; here
+//! an account is opened, suspended, restored, restrained and closed, always under the
+//! row lock that money takes.
 
 mod restraints;
 mod store;
@@ -15,13 +14,13 @@ use crate::{
     error::{Error, Resource, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
-    page::{Cursor, Listing, PageRequest, Position},
+    page::{Cursor, Listing, PageRequest},
     users,
 };
 use jiff::Timestamp;
 use ledger::{
-    AccountId, AccountNumber, AccountStatus, Amount, Currency, Direction, Kind, Limits, Money,
-    NumberKey, Refusal, TransactionId, UserId, words,
+    AccountId, AccountNumber, AccountStatus, Currency, Limits, Money, NumberKey, Refusal, UserId,
+    words,
 };
 pub use restraints::{Freeze, FreezeReason, freeze, set_limits, unfreeze};
 use serde::{Deserialize, Serialize};
@@ -63,33 +62,6 @@ words! {
         /// Of a company.
         Business = "business",
     }
-}
-
-/// One entry of the book, from one account's side.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its place in the account's history, from 1.
-    pub seq: i64,
-    /// The account's own transaction.
-    pub transaction_id: TransactionId,
-    /// What it was.
-    pub transaction_type: Kind,
-    /// Which way.
-    pub direction: Direction,
-    /// How much.
-    pub amount: Amount,
-    /// What the account held afterwards.
-    pub balance_after: Money,
-    /// In what.
-    pub currency: Currency,
-    /// The other account of a transfer.
-    pub counterparty_account_id: Option<AccountId>,
-    /// What for.
-    pub description: Option<String>,
-    /// `TXN-…`.
-    pub reference_number: Option<String>,
-    /// When it was booked.
-    pub recorded_at: Timestamp,
 }
 
 /// The documented view `account_summaries`.
@@ -321,37 +293,6 @@ pub async fn summaries(
     let total = total.map(|row| row.try_get(0)).transpose()?;
     Ok(Listing::cut(summaries, total, page, |summary| {
         Cursor::new(summary.created_at, summary.id.0)
-    }))
-}
-
-/// An account's entries with the balance each left, newest first.
-///
-/// # Errors
-/// [`Resource::Account`] when it is not the caller's to see.
-pub async fn entries(
-    platform: &Platform,
-    actor: &Actor,
-    account: AccountId,
-    page: PageRequest,
-) -> Result<Listing<Entry>> {
-    actor.require(Permission::ReadAccounts)?;
-    let connection = platform.connection().await?;
-    require_visible(&connection, actor, account).await?;
-    let count = connection.find(store::ENTRY_COUNT, &[&account.0]).await?;
-    let count: i64 = count.ok_or(Error::NotFound(Resource::Account))?.try_get(0)?;
-    // The sequence is dense, so a numbered page is a place in it too; and a place is
-    // all that a cursor needs to know, since a hold taken in parts has many entries.
-    let newest: i64 = match page.position() {
-        Position::Number(_) => count - page.offset(),
-        Position::After(cursor) => {
-            i64::try_from(cursor.id().as_u128()).unwrap_or_default().saturating_sub(1)
-        }
-    };
-    let rows = connection.query(store::ENTRIES, &[&account.0, &newest, &page.fetch()]).await?;
-    let entries = rows.iter().map(store::read_entry).collect::<Result<Vec<_>>>()?;
-    let total = page.counts().then_some(count);
-    Ok(Listing::cut(entries, total, page, |entry| {
-        Cursor::new(entry.recorded_at, Uuid::from_u128(entry.seq.unsigned_abs().into()))
     }))
 }
 

@@ -1,12 +1,12 @@
-//! Statements and rows of `accounts`, and of the entries that made them.
+//! Statements and rows of `accounts`.
 
-use super::{Account, Entry, Summary, restraints};
+use super::{Account, Summary, restraints};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
     error::Result,
 };
 use jiff::Timestamp;
-use ledger::{AccountId, TransactionId, UserId};
+use ledger::{AccountId, UserId};
 use tokio_postgres::Row;
 
 /// The columns of an [`Account`].
@@ -78,25 +78,6 @@ statements! {
          WHERE a.user_id = $1
            AND ($2::timestamp IS NULL OR (a.created_at, a.id) < ($2, $3::uuid))
          ORDER BY a.created_at DESC, a.id DESC LIMIT $4 OFFSET $5";
-    /// How many entries an account has.
-    ENTRY_COUNT = "SELECT entry_count FROM accounts WHERE id = $1";
-    /// An account's entries up to a place in its history, newest first, at the
-    /// same cost at any depth. The receiver of a transfer has a transaction of
-    /// their own, beside the sender's that the entry names.
-    ENTRIES = "SELECT e.seq, e.direction, e.amount, e.balance_after, e.currency, e.recorded_at,
-               leg.id AS transaction_id, leg.transaction_type, leg.counterparty_account_id, leg.description, leg.reference_number
-          FROM ((SELECT source_seq AS seq, 'out' AS direction, amount, source_balance AS balance_after,
-                        currency, recorded_at, transaction_id
-                   FROM wallstreet.entries WHERE source_id = $1 AND source_seq <= $2
-                  ORDER BY source_seq DESC LIMIT $3)
-                UNION ALL
-                (SELECT target_seq, 'in', amount, target_balance, currency, recorded_at, transaction_id
-                   FROM wallstreet.entries WHERE target_id = $1 AND target_seq <= $2
-                  ORDER BY target_seq DESC LIMIT $3)) AS e
-          JOIN transactions named ON named.id = e.transaction_id
-          JOIN transactions leg ON leg.id =
-               CASE WHEN named.account_id = $1 THEN named.id ELSE named.paired_transaction_id END
-         ORDER BY e.seq DESC LIMIT $3";
 }
 
 /// An account as it is seen at a moment: a freeze ends by itself.
@@ -132,24 +113,5 @@ pub(super) fn read_summary(row: &Row) -> Result<Summary> {
         transaction_count: row.try_get("transaction_count")?,
         last_transaction_date: maybe_time(row, "last_transaction_date")?,
         created_at: time(row, "created_at")?,
-    })
-}
-
-pub(super) fn read_entry(row: &Row) -> Result<Entry> {
-    let Numeric(balance_after) = row.try_get("balance_after")?;
-    Ok(Entry {
-        seq: row.try_get("seq")?,
-        transaction_id: TransactionId(row.try_get("transaction_id")?),
-        transaction_type: word(row, "transaction_type")?,
-        direction: word(row, "direction")?,
-        amount: row.try_get::<_, Numeric>("amount")?.amount()?,
-        balance_after,
-        currency: word(row, "currency")?,
-        counterparty_account_id: row
-            .try_get::<_, Option<uuid::Uuid>>("counterparty_account_id")?
-            .map(AccountId),
-        description: row.try_get("description")?,
-        reference_number: row.try_get("reference_number")?,
-        recorded_at: time(row, "recorded_at")?,
     })
 }

@@ -1,70 +1,13 @@
 //! The vocabulary of the bank: every fact there is, its line in the audit
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
+use super::movement::Movement;
 use crate::actor::Role;
 use jiff::Timestamp;
-use ledger::{AccountId, Amount, Currency, Kind, Limits, Money, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// A transaction, as far as the world may know.
-#[derive(Clone, Debug)]
-pub struct Movement {
-    /// The transaction.
-    pub id: TransactionId,
-    /// In whose list it stands.
-    pub account: AccountId,
-    /// Whose account that is.
-    pub owner: UserId,
-    /// What it is.
-    pub kind: Kind,
-    /// How much.
-    pub amount: Amount,
-    /// In what.
-    pub currency: Currency,
-    /// Where it stands.
-    pub status: Status,
-    /// How much of it has moved, if it moves in parts.
-    pub captured: Option<Money>,
-    /// The transaction that it gives back.
-    pub reverses: Option<TransactionId>,
-    /// `TXN-…`.
-    pub reference: Option<String>,
-}
-
-impl Movement {
-    fn payload(&self) -> Value {
-        self.with_more(json!({
-            "id": self.id, "accountId": self.account, "userId": self.owner,
-            "transactionType": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status,
-            "referenceNumber": self.reference,
-        }))
-    }
-
-    fn party(&self) -> Party {
-        Party { user_id: self.owner, resource_id: self.id.0, payload: self.payload() }
-    }
-
-    fn details(&self) -> Value {
-        self.with_more(json!({
-            "accountId": self.account, "type": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status, "reference": self.reference,
-        }))
-    }
-
-    /// What only some have.
-    fn with_more(&self, mut told: Value) -> Value {
-        if let Some(captured) = self.captured {
-            told["capturedAmount"] = json!(captured.to_string());
-        }
-        if let Some(reverses) = self.reverses {
-            told["reversesTransactionId"] = json!(reverses);
-        }
-        told
-    }
-}
 
 /// What can happen. Closed: an arm says its audit line, and its news if the
 /// world may know.
@@ -189,6 +132,38 @@ pub enum Fact {
         user: UserId,
         key: String,
     },
+    ScheduleCreated {
+        schedule: Uuid,
+        owner: UserId,
+        account: AccountId,
+        kind: Kind,
+        amount: Amount,
+        currency: Currency,
+        start_at: Timestamp,
+    },
+    ScheduleUpdated {
+        schedule: Uuid,
+        owner: UserId,
+        status: &'static str,
+    },
+    ScheduleEnded {
+        schedule: Uuid,
+        owner: UserId,
+    },
+    ScheduleSkipped {
+        schedule: Uuid,
+        owner: UserId,
+        first: i64,
+        last: i64,
+    },
+    ScheduleRun {
+        schedule: Uuid,
+        owner: UserId,
+        n: i64,
+        transaction: Option<TransactionId>,
+        code: Option<String>,
+        status: &'static str,
+    },
 }
 
 /// A row of `audit_logs`, but for who and when.
@@ -262,6 +237,11 @@ impl Fact {
             Self::TransactionReversed { .. } => "TRANSACTION_REVERSED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
             Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
+            Self::ScheduleCreated { .. } => "SCHEDULE_CREATED",
+            Self::ScheduleUpdated { .. } => "SCHEDULE_UPDATED",
+            Self::ScheduleEnded { .. } => "SCHEDULE_ENDED",
+            Self::ScheduleSkipped { .. } => "SCHEDULE_SKIPPED",
+            Self::ScheduleRun { .. } => "SCHEDULE_RUN",
         }
     }
 
@@ -295,6 +275,11 @@ impl Fact {
             Self::TransactionReversed { original, .. } => ("transaction", Some(original.0)),
             Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
             Self::KeyVoided { user, .. } => ("user", Some(user.0)),
+            Self::ScheduleCreated { schedule, .. }
+            | Self::ScheduleUpdated { schedule, .. }
+            | Self::ScheduleEnded { schedule, .. }
+            | Self::ScheduleSkipped { schedule, .. }
+            | Self::ScheduleRun { schedule, .. } => ("schedule", Some(*schedule)),
         }
     }
 
@@ -315,12 +300,22 @@ impl Fact {
             Self::AccountCreated { number, account_type, currency, .. } => json!({
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
-            Self::AccountUpdated { status, .. } => json!({ "status": status }),
             Self::AccountLimitsChanged { limits, .. } => told(limits),
             Self::AccountFrozen { scope, reason, until, .. } => {
                 json!({ "scope": scope, "reason": reason, "until": until })
             }
             Self::KeyVoided { key, .. } => json!({ "key": key }),
+            Self::AccountUpdated { status, .. } | Self::ScheduleUpdated { status, .. } => {
+                json!({ "status": status })
+            }
+            Self::ScheduleCreated { account, kind, amount, currency, start_at, .. } => json!({
+                "accountId": account, "type": kind, "amount": amount.to_string(),
+                "currency": currency, "startAt": start_at,
+            }),
+            Self::ScheduleSkipped { first, last, .. } => json!({ "first": first, "last": last }),
+            Self::ScheduleRun { n, transaction, code, status, .. } => json!({
+                "n": n, "transactionId": transaction, "code": code, "scheduleStatus": status,
+            }),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
             | Self::TransactionCaptured { movement, .. } => movement.details(),
@@ -400,6 +395,23 @@ impl Fact {
             Self::TransactionFailed { movement, paired, .. } => {
                 both("transaction.failed", movement, paired.as_ref())
             }
+            Self::ScheduleCreated { schedule, owner, .. } => {
+                schedule_news("schedule.created", *owner, *schedule, self.details())
+            }
+            Self::ScheduleUpdated { schedule, owner, .. } => {
+                schedule_news("schedule.updated", *owner, *schedule, self.details())
+            }
+            Self::ScheduleEnded { schedule, owner } => {
+                schedule_news("schedule.ended", *owner, *schedule, self.details())
+            }
+            Self::ScheduleSkipped { schedule, owner, .. } => {
+                schedule_news("schedule.skipped", *owner, *schedule, self.details())
+            }
+            Self::ScheduleRun { schedule, owner, transaction, .. } => {
+                let done = transaction.is_some();
+                let name = if done { "schedule.completed" } else { "schedule.refused" };
+                schedule_news(name, *owner, *schedule, self.details())
+            }
             _ => return None,
         };
         Some(news)
@@ -417,6 +429,14 @@ fn told(limits: &Limits) -> Value {
 
 fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {
     News { names, parties: vec![Party { user_id, resource_id, payload }] }
+}
+
+/// The world may know of a schedule what the trail says of it.
+fn schedule_news(names: &'static str, owner: UserId, schedule: Uuid, details: Value) -> News {
+    let mut payload = details;
+    payload["id"] = json!(schedule);
+    payload["userId"] = json!(owner);
+    own(names, owner, schedule, payload)
 }
 
 fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {

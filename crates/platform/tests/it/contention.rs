@@ -5,7 +5,7 @@ use crate::money::{draft, transfer};
 use jiff::Timestamp;
 use ledger::Kind;
 use platform::{
-    Cursor, Error, Platform, Position, SystemClock, accounts,
+    Cursor, Error, Platform, Position, SystemClock,
     orders::{self, Draft},
     page::PageRequest,
     transactions::{self, TransactionFilter},
@@ -94,31 +94,6 @@ async fn money_that_is_held_on_one_server_is_not_held_on_another() {
         assert_eq!(held, 3, "in round {round}");
     }
     assert_sound(&bank.client().await).await;
-}
-
-#[tokio::test]
-async fn the_pages_of_a_history_join_without_gap_or_overlap() {
-    let bank = bank().await;
-    let ada = bank.user("ada@example.com").await;
-    let account = bank.account(&ada).empty().await;
-    for n in 1..=25 {
-        orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, &n.to_string()), None)
-            .await
-            .unwrap();
-    }
-    let mut seen = Vec::new();
-    let mut request = PageRequest::new(10, Position::Number(1)).unwrap();
-    loop {
-        let page = accounts::entries(&bank.platform, &ada, account.id, request).await.unwrap();
-        seen.extend(page.items.iter().map(|entry| entry.seq));
-        let Some(next) = page.next else { break };
-        request = PageRequest::new(10, Position::After(next)).unwrap();
-    }
-    assert_eq!(seen, (1..=25).rev().collect::<Vec<_>>());
-    let third = PageRequest::new(10, Position::Number(3)).unwrap();
-    let third = accounts::entries(&bank.platform, &ada, account.id, third).await.unwrap();
-    assert_eq!(third.items.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
-    assert_eq!((third.total, third.next), (Some(25), None));
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use crate::money::{draft, funds, order, transfer};
 use ledger::{Currency, Kind, Rate, Status, SystemAccount};
 use platform::{
     Actor, Error, Settings,
-    accounts::{self, Account},
+    accounts::Account,
+    entries::{self, EntryFilter, Order},
     error::Forbidden,
     orders::{self, Draft},
     page::PageRequest,
@@ -14,6 +15,8 @@ use platform::{
 };
 use testkit::{Bank, bank, bank_with, settings};
 use tokio_postgres::Client;
+
+const ALL: EntryFilter = EntryFilter { from: None, to: None, order: Order::Descending };
 
 fn at(rate: &str, new: Draft) -> Draft {
     let source = RateSource::parse("ECB 2026-01-15").unwrap();
@@ -96,12 +99,9 @@ async fn an_exchange_is_two_amounts_through_the_conversion_accounts_of_both_curr
     assert_eq!(holds(&client, SystemAccount::Conversion, "USD").await, "99.99");
     assert_eq!(holds(&client, SystemAccount::Conversion, "EUR").await, "-92.16");
     assert_eq!(carried(&client, "EUR").await, "0.000783000000");
-    let entries = accounts::entries(&bank.platform, &ada, euros.id, PageRequest::default()).await;
+    let entries = entries::list(&bank.platform, &ada, euros.id, ALL, PageRequest::default()).await;
     let entry = entries.unwrap().items.remove(0);
-    assert_eq!(
-        (entry.transaction_id, entry.balance_after.to_string()),
-        (got.id, "92.16".to_owned())
-    );
+    assert_eq!((entry.transaction_id, entry.balance.to_string()), (got.id, "92.16".to_owned()));
     assert_sound(&client).await;
 }
 

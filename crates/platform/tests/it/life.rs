@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use ledger::{Amount, Direction, Kind, Money, Refusal, Status, TransactionId};
 use platform::{
     Actor, Error, Outcome, PageRequest, Platform, Position, Settings,
-    accounts::{self, Account},
+    accounts::Account,
+    entries::{self, EntryFilter, Order},
     error::{Forbidden, Resource},
     orders::{self, Draft},
     transactions::{self, Metadata, Transaction},
@@ -366,10 +367,12 @@ async fn a_history_with_parts_has_pages_without_gap_or_overlap_on_both_sides() {
     for (owner, account) in [(&ada, &source), (&bob, &target)] {
         let mut seen = Vec::new();
         let mut place = Position::Number(1);
+        let all = EntryFilter { from: None, to: None, order: Order::Descending };
         loop {
             let request = PageRequest::new(3, place).unwrap();
-            let page = accounts::entries(&bank.platform, owner, account.id, request).await.unwrap();
-            seen.extend(page.items.iter().map(|entry| entry.seq));
+            let page =
+                entries::list(&bank.platform, owner, account.id, all, request).await.unwrap();
+            seen.extend(page.items.iter().map(|entry| entry.sequence));
             let Some(next) = page.next else { break };
             place = Position::After(next);
         }

@@ -5,6 +5,7 @@ use ledger::{AccountStatus, Amount, Kind, Refusal, Status, TransactionId};
 use platform::{
     Actor, Environment, Error, Settings,
     accounts::{self, Account},
+    entries::{self, Counterparty, EntryFilter, Order},
     error::{Forbidden, Resource},
     orders::{self, Draft, Target},
     page::PageRequest,
@@ -79,10 +80,13 @@ async fn a_transfer_stands_in_both_lists_and_in_the_book_once() {
     let received = received.await.unwrap();
     assert_eq!(received.counterparty_account_id, Some(source.id));
     assert_ne!(received.reference_number, sent.reference_number);
-    let entries = accounts::entries(&bank.platform, &bob, target.id, PageRequest::default()).await;
+    let newest = EntryFilter { from: None, to: None, order: Order::Descending };
+    let page = PageRequest::default();
+    let entries = entries::list(&bank.platform, &bob, target.id, newest, page).await;
     let entry = entries.unwrap().items.pop().unwrap();
-    assert_eq!((entry.seq, entry.transaction_id), (1, received.id));
-    assert_eq!(entry.balance_after.to_string(), "30.25");
+    assert_eq!((entry.sequence, entry.transaction_id), (1, received.id));
+    assert_eq!(entry.counterparty, Counterparty::Account(source.id));
+    assert_eq!(entry.balance.to_string(), "30.25");
     assert_sound(&bank.client().await).await;
 }
 

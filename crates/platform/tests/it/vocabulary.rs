@@ -106,9 +106,44 @@ fn every_fact() -> Vec<Fact> {
     ]
 }
 
+fn every_fact_of_a_schedule() -> Vec<Fact> {
+    let (schedule, owner) = (Uuid::from_u128(5), UserId(Uuid::from_u128(1)));
+    vec![
+        Fact::ScheduleCreated {
+            schedule,
+            owner,
+            account: AccountId(Uuid::from_u128(3)),
+            kind: Kind::Transfer,
+            amount: Amount::parse("12.50").unwrap(),
+            currency: Currency::USD,
+            start_at: "2026-01-31T08:00:00Z".parse().unwrap(),
+        },
+        Fact::ScheduleUpdated { schedule, owner, status: "paused" },
+        Fact::ScheduleEnded { schedule, owner },
+        Fact::ScheduleSkipped { schedule, owner, first: 3, last: 5 },
+        Fact::ScheduleRun {
+            schedule,
+            owner,
+            n: 0,
+            transaction: Some(TransactionId(Uuid::from_u128(7))),
+            code: None,
+            status: "active",
+        },
+        Fact::ScheduleRun {
+            schedule,
+            owner,
+            n: 1,
+            transaction: None,
+            code: Some("insufficient_funds".to_owned()),
+            status: "ended",
+        },
+    ]
+}
+
 #[test]
 fn everything_that_can_happen_is_on_this_page() {
-    let page = every_fact().iter().fold(String::new(), |mut page, fact| {
+    let all = [every_fact(), every_fact_of_a_schedule()].concat();
+    let page = all.iter().fold(String::new(), |mut page, fact| {
         let line = fact.audit();
         writeln!(page, "{} {} {}", line.action, line.resource_type, line.details).unwrap();
         if let Some(news) = fact.news() {

@@ -1,12 +1,9 @@
-//! Accounts, their entries and summaries.
+//! Accounts and their summaries.
 
 use crate::{
     caller::Caller,
     extract::{Json, Keyed, PathId},
-    fields::{
-        AccountNumber, AccountStatus, AccountType, Currency, Direction, FreezeScope, Id, Kind,
-        Money, Time,
-    },
+    fields::{AccountNumber, AccountStatus, AccountType, Currency, FreezeScope, Id, Money, Time},
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
     query::{List, Unfiltered},
@@ -144,55 +141,6 @@ impl From<accounts::Account> for Account {
     }
 }
 
-/// What an account holds.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Balance {
-    balance: Money,
-    available_balance: Money,
-    currency: Currency,
-}
-
-/// One movement, from the account's side.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Entry {
-    /// Its place in the account's history, from 1, without gaps.
-    seq: i64,
-    transaction_id: Uuid,
-    transaction_type: Kind,
-    direction: Direction,
-    amount: Money,
-    /// What the account held afterwards.
-    balance_after: Money,
-    currency: Currency,
-    #[schema(required)]
-    counterparty_account_id: Option<Uuid>,
-    #[schema(required)]
-    description: Option<String>,
-    #[schema(required)]
-    reference_number: Option<String>,
-    recorded_at: Time,
-}
-
-impl From<accounts::Entry> for Entry {
-    fn from(entry: accounts::Entry) -> Self {
-        Self {
-            seq: entry.seq,
-            transaction_id: entry.transaction_id.0,
-            transaction_type: Kind(entry.transaction_type),
-            direction: Direction(entry.direction),
-            amount: entry.amount.into(),
-            balance_after: entry.balance_after.into(),
-            currency: Currency(entry.currency),
-            counterparty_account_id: entry.counterparty_account_id.map(|id| id.0),
-            description: entry.description,
-            reference_number: entry.reference_number,
-            recorded_at: Time(entry.recorded_at),
-        }
-    }
-}
-
 /// An account at a glance: the documented view `account_summaries`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -227,10 +175,6 @@ impl From<accounts::Summary> for Summary {
 page_of! {
     /// A page of accounts.
     Accounts { accounts: Account }
-}
-page_of! {
-    /// A page of entries.
-    Entries { entries: Entry }
 }
 page_of! {
     /// A page of summaries.
@@ -325,41 +269,6 @@ pub(crate) async fn close(
 ) -> Answer<Account> {
     let account = accounts::close(&platform, &actor, id).await?;
     Ok(Reply::ok("Account closed successfully", account.into()))
-}
-
-/// What an account holds
-#[utoipa::path(
-    get, path = "/accounts/{id}/balance", operation_id = "get_balance", tag = "Accounts",
-    params(("id" = Id, Path)),
-    responses((status = 200, description = "Balance and available balance", body = Balance)),
-)]
-pub(crate) async fn balance(
-    State(platform): State<Platform>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AccountId>,
-) -> Answer<Balance> {
-    let account = accounts::get(&platform, &actor, id).await?;
-    let (balance, available_balance) = (account.balance.into(), account.available_balance.into());
-    let balance = Balance { balance, available_balance, currency: Currency(account.currency) };
-    Ok(Reply::ok("Balance retrieved successfully", balance))
-}
-
-/// What moved on an account
-///
-/// Every entry with the balance it left behind.
-#[utoipa::path(
-    get, path = "/accounts/{id}/entries", operation_id = "list_entries", tag = "Accounts",
-    params(("id" = Id, Path), Paging),
-    responses((status = 200, description = "Newest first", body = Entries)),
-)]
-pub(crate) async fn entries(
-    State(platform): State<Platform>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AccountId>,
-    List(Unfiltered {}, page): List<Unfiltered>,
-) -> Answer<Entries> {
-    let entries = accounts::entries(&platform, &actor, id, page).await?;
-    Ok(Reply::ok("Entries retrieved successfully", entries.into()))
 }
 
 /// Your accounts at a glance

@@ -105,18 +105,26 @@ impl BatchItem {
     }
 }
 
+/// Where an order goes, said in one of two ways.
+pub(super) fn target(
+    id: Option<Id>,
+    number: Option<AccountNumber>,
+) -> Result<Option<Target>, Error> {
+    match (id, number) {
+        (Some(_), Some(_)) => {
+            let text = "cannot be combined with toAccountId: use one of the two";
+            Err(Error::invalid("toAccountNumber", "conflicting", text))
+        }
+        (Some(id), None) => Ok(Some(Target::Id(id.into()))),
+        (None, number) => Ok(number.map(|number| Target::Number(number.0))),
+    }
+}
+
 impl TryFrom<CreateTransaction> for Draft {
     type Error = Error;
 
     fn try_from(new: CreateTransaction) -> Result<Self, Error> {
-        let target = match (new.to_account_id, new.to_account_number) {
-            (Some(_), Some(_)) => {
-                let text = "cannot be combined with toAccountId: use one of the two";
-                return Err(Error::invalid("toAccountNumber", "conflicting", text));
-            }
-            (Some(id), None) => Some(Target::Id(id.into())),
-            (None, number) => number.map(|number| Target::Number(number.0)),
-        };
+        let target = target(new.to_account_id, new.to_account_number)?;
         Ok(Self {
             account: new.account_id.into(),
             kind: new.transaction_type.0,

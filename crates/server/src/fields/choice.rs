@@ -1,7 +1,7 @@
 //! Closed lists of words.
 
 use super::string;
-use platform::{accounts, users};
+use platform::{accounts, entries, schedules, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -62,9 +62,23 @@ choices! {
     Role(platform::Role) = ["user", "admin"];
     /// The states of a user.
     UserStatus(users::UserStatus) = ["active", "suspended", "closed"];
+    /// By which date an entry counts: when it was booked, or its business date.
+    Basis(entries::Basis) = ["recorded", "effective"];
+    /// Which end of a list comes first: the oldest, or the newest.
+    Order(entries::Order) = ["asc", "desc"];
+    /// Where a schedule stands.
+    ScheduleStatus(schedules::Status) = ["active", "paused", "ended"];
+    /// A step of the calendar.
+    Unit(schedules::Unit) = ["day", "week", "month", "year"];
+    /// What becomes of occurrences that could not be run in time.
+    Missed(schedules::Missed) = ["run", "skip"];
 }
 
 written! {
     /// Which way a transaction moves its account.
     Direction(ledger::Direction) = ["in", "out"];
+    /// One of the bank's own accounts, by purpose.
+    Purpose(entries::Purpose) = ["cash", "adjustments", "conversion", "rounding"];
+    /// What became of an occurrence.
+    RunStatus(schedules::RunStatus) = ["completed", "refused", "skipped"];
 }

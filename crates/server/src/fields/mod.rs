@@ -6,21 +6,24 @@
 mod choice;
 mod metadata;
 mod money;
+mod number;
 mod permissions;
 mod text;
 mod time;
 
 pub(crate) use choice::{
-    AccountStatus, AccountType, Direction, FreezeScope, Kind, Role, Status, UserStatus,
+    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, Order, Purpose, Role,
+    RunStatus, ScheduleStatus, Status, Unit, UserStatus,
 };
 pub(crate) use metadata::{Metadata, MetadataFilter};
-pub(crate) use money::{Amount, Money, Overdraft, Rate, WrittenAmount};
+pub(crate) use money::{Amount, Money, Overdraft, Rate, Turnover, WrittenAmount};
+pub(crate) use number::{EveryCount, RunCount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
     AccountNumber, Currency, Description, Email, FreezeReason, Id, KeyName, Password, PersonName,
-    Phone, RateSource, Search, Term, Typed,
+    Phone, RateSource, Search, Term, TimeZone, Typed,
 };
-pub(crate) use time::{Begin, End, Time};
+pub(crate) use time::{Begin, End, Moment, Time};
 
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{ObjectBuilder, Type};

@@ -2,6 +2,7 @@
 //! literal text, answers are written as a JSON number of exactly two decimals.
 
 use super::string;
+use platform::entries;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -166,3 +167,28 @@ impl PartialSchema for Money {
 }
 
 impl ToSchema for Money {}
+
+/// What many amounts came to: `1000.00`, however much it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turnover(pub(crate) entries::Turnover);
+
+impl Serialize for Turnover {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let literal =
+            RawValue::from_string(self.0.to_string()).map_err(serde::ser::Error::custom)?;
+        literal.serialize(serializer)
+    }
+}
+
+impl PartialSchema for Turnover {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("Always written with two decimals."))
+            .minimum(Some(0))
+            .examples([serde_json::json!(1000.0)])
+            .into()
+    }
+}
+
+impl ToSchema for Turnover {}

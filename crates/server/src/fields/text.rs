@@ -2,7 +2,7 @@
 
 use super::string;
 use ledger::{AccountId, TransactionId, UserId};
-use platform::{accounts, api_keys, transactions, users};
+use platform::{accounts, api_keys, schedules, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -121,6 +121,11 @@ text_fields! {
         .description(Some("WS and 12 digits, of which the last is a check digit (Luhn)."))
         .pattern(Some("^WS[0-9]{12}$"))
         .examples(["WS123456789015"]);
+    /// A place whose calendar and clocks count, as the IANA database calls it.
+    TimeZone(jiff::tz::TimeZone) = schedules::zone, string()
+        .max_length(Some(64))
+        .pattern(Some("^[A-Za-z0-9/_+-]+$"))
+        .examples(["Europe/Zurich"]);
     /// The id of a thing.
     Id(Uuid) = hyphenated, string()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
@@ -163,6 +168,12 @@ impl From<Id> for Uuid {
 impl Serialize for Currency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.code())
+    }
+}
+
+impl Serialize for TimeZone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.iana_name().unwrap_or("UTC"))
     }
 }
 

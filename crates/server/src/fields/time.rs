@@ -1,4 +1,5 @@
-//! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds.
+//! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds; what is
+//! said of the book has its microseconds, so that it can be asked about again.
 
 use super::string;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -35,19 +36,41 @@ impl PartialSchema for Time {
 
 impl ToSchema for Time {}
 
-macro_rules! bounds {
-    ($($(#[$doc:meta])* $name:ident = $of_day:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct $name(pub(crate) Timestamp);
+/// A moment as the book keeps it: `2026-01-28T12:00:00.000000Z`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(pub(crate) Timestamp);
 
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
+}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        date_time().examples(["2031-01-28T12:00:00.000000Z"]).into()
+    }
+}
+
+impl ToSchema for Moment {}
+
+/// From here on; of a day (UTC), its first moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin(pub(crate) Timestamp);
+
+/// Up to, but not at, this moment; of a day (UTC), its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End(pub(crate) Timestamp, Option<Date>);
+
+macro_rules! bounds {
+    ($($name:ident = $of_moment:expr, $of_day:expr;)*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                let of_day: fn(Date) -> Option<Timestamp> = $of_day;
+                let of_day: fn(Date) -> Option<Self> = $of_day;
                 moment(&text)
+                    .map($of_moment)
                     .or_else(|| day(&text).and_then(of_day))
-                    .map(Self)
                     .ok_or_else(|| D::Error::custom(format!("{REFUSED}, or a date")))
             }
         }
@@ -64,10 +87,16 @@ macro_rules! bounds {
 }
 
 bounds! {
-    /// From here on; of a day (UTC), its first moment.
-    Begin = midnight;
-    /// Up to, but not at, this moment; of a day (UTC), its end.
-    End = |date| midnight(date.tomorrow().ok()?);
+    Begin = Begin, |day| midnight(day).map(Begin);
+    End = |at| End(at, None), |day| Some(End(midnight(day.tomorrow().ok()?)?, Some(day)));
+}
+
+impl End {
+    /// The end of what has happened by now: a day that is not over ends now.
+    pub(crate) fn by(self, now: Timestamp) -> Timestamp {
+        let begun = self.1.and_then(midnight).is_some_and(|midnight| midnight <= now);
+        if begun { self.0.min(now) } else { self.0 }
+    }
 }
 
 fn date_time() -> ObjectBuilder {

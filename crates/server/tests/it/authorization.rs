@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What a key needs for each operation that a key may use.
-const NEEDED: [(&str, &str); 19] = [
+const NEEDED: [(&str, &str); 26] = [
     ("get_auth_profile", "read:profile"),
     ("get_profile", "read:profile"),
     ("list_accounts", "read:accounts"),
@@ -19,6 +19,7 @@ const NEEDED: [(&str, &str); 19] = [
     ("get_account", "read:accounts"),
     ("get_balance", "read:accounts"),
     ("list_entries", "read:accounts"),
+    ("get_statement", "read:accounts"),
     ("open_account", "write:accounts"),
     ("update_account", "write:accounts"),
     ("close_account", "write:accounts"),
@@ -31,13 +32,23 @@ const NEEDED: [(&str, &str); 19] = [
     ("reverse_transaction", "write:transactions"),
     ("create_transactions", "write:transactions"),
     ("get_transaction_outcome", "write:transactions"),
+    ("list_schedules", "read:transactions"),
+    ("get_schedule", "read:transactions"),
+    ("list_schedule_runs", "read:transactions"),
+    ("create_schedule", "write:transactions"),
+    ("update_schedule", "write:transactions"),
+    ("end_schedule", "write:transactions"),
 ];
 
-const ADMIN_NEEDED: [(&str, &str); 5] = [
+const ADMIN_NEEDED: [(&str, &str); 9] = [
     ("admin_list_users", "admin:users"),
     ("admin_get_user", "admin:users"),
     ("admin_update_user", "admin:users"),
     ("admin_list_accounts", "admin:users"),
+    ("admin_get_account", "admin:users"),
+    ("admin_set_limits", "admin:users"),
+    ("admin_freeze_account", "admin:users"),
+    ("admin_unfreeze_account", "admin:users"),
     ("admin_list_audit_logs", "read:audit"),
 ];
 
@@ -181,11 +192,15 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     let key =
         ada.post("/api/v1/api-keys", &json!({"name": "k", "permissions": []})).await.data()["id"]
             .clone();
+    let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 1,
+        "startAt": "2031-01-31T07:00:00Z"});
+    let schedule = ada.post("/api/v1/schedules", &order).await.expect(201).data()["id"].clone();
     let session = ada.get("/api/v1/auth/sessions").await.data()["sessions"][0]["id"].clone();
     let with_id = operations().into_iter().filter(|operation| operation.path.contains('{'));
     for operation in with_id.filter(|operation| !operation.path.contains("/admin/")) {
         let id = match operation.path.split('/').nth(3) {
             Some("api-keys") => key.as_str(),
+            Some("schedules") => schedule.as_str(),
             Some("auth") => session.as_str(),
             Some("transactions") if !operation.path.contains("account") => transaction.as_str(),
             _ => Some(account.as_str()),
@@ -197,6 +212,9 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     }
     let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 1});
     eve.post("/api/v1/transactions", &order).await.refused(404, "account_not_found");
+    let mut later = order.clone();
+    later["startAt"] = json!("2031-01-31T07:00:00Z");
+    eve.post("/api/v1/schedules", &later).await.refused(404, "account_not_found");
     eve.get(&format!("/api/v1/transactions?account={account}"))
         .await
         .refused(404, "account_not_found");
@@ -217,6 +235,12 @@ async fn every_example_of_the_document_is_accepted() {
     let created = ada.post("/api/v1/transactions", &order).await;
     let transaction = created.expect(201).data()["id"].as_str().unwrap().to_owned();
     call_at(&ada, by_id("update_transaction"), &transaction).await.expect(200);
+    let other = ada.account("0").await;
+    let other = ada.get(&format!("/api/v1/accounts/{other}")).await.data()["accountNumber"].clone();
+    let mut later = example(by_id("create_schedule")).unwrap();
+    (later["accountId"], later["toAccountNumber"]) = (json!(account), other);
+    let schedule = ada.post("/api/v1/schedules", &later).await.expect(201).data()["id"].clone();
+    call_at(&ada, by_id("update_schedule"), schedule.as_str().unwrap()).await.expect(200);
     let key = call(&ada, by_id("create_api_key")).await.expect(201).data()["id"].clone();
     call_at(&ada, by_id("update_api_key"), key.as_str().unwrap()).await.expect(200);
     call(&ada, by_id("update_profile")).await.expect(200);

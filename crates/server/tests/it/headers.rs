@@ -21,7 +21,7 @@ async fn an_answer_of_the_bank_is_private_and_inert_in_a_browser() {
     let api = Api::start().await;
     let answer = api.user().await.get("/api/v1/accounts").await;
     insta::assert_snapshot!(listed(answer.expect(200)), @"
-    access-control-expose-headers: x-request-id,idempotent-replayed,x-ratelimit-limit,x-ratelimit-remaining,x-ratelimit-reset,retry-after,location
+    access-control-expose-headers: x-request-id,idempotent-replayed,x-ratelimit-limit,x-ratelimit-remaining,x-ratelimit-reset,retry-after,location,content-disposition
     cache-control: no-store
     content-security-policy: default-src 'none'; frame-ancestors 'none'
     content-type: application/json

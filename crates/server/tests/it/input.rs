@@ -332,7 +332,7 @@ async fn a_parameter_where_none_is_taken_is_refused_not_ignored() {
     let api = Api::start().await;
     let ada = api.user().await;
     let account = ada.account("0").await;
-    ada.get(&format!("/api/v1/accounts/{account}/balance?at=2026-01-01"))
+    ada.get(&format!("/api/v1/accounts/{account}?at=2026-01-01"))
         .await
         .names("at", "unknown_field");
     let open = json!({"accountType": "checking"});

@@ -100,10 +100,10 @@ async fn accounts_entries_and_summaries_are_lists() {
     assert_eq!(ids(&found.expect(200).body, "accounts"), [&*account]);
     let entries = ada.get(&format!("/api/v1/accounts/{account}/entries?limit=1")).await;
     let entry = &entries.expect(200).data()["entries"][0];
-    assert_eq!((&entry["seq"], &entry["balanceAfter"]), (&json!(2), &json!(6.0)));
+    assert_eq!((&entry["sequence"], &entry["balance"]), (&json!(2), &json!(6.0)));
     let cursor = entries.data()["pagination"]["nextCursor"].as_str().unwrap();
     let older = ada.get(&format!("/api/v1/accounts/{account}/entries?cursor={cursor}")).await;
-    assert_eq!(older.expect(200).data()["entries"][0]["seq"], 1);
+    assert_eq!(older.expect(200).data()["entries"][0]["sequence"], 1);
     let summary = ada.get("/api/v1/accounts/summary").await;
     let summaries = summary.expect(200).data()["summaries"].as_array().unwrap();
     let mine = summaries.iter().find(|summary| summary["id"] == account.as_str()).unwrap();

@@ -3,9 +3,10 @@
 use crate::contract;
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::ConnectInfo,
     http::{HeaderMap, Request, header},
+    response::Response,
 };
 use http_body_util::BodyExt;
 use platform::Environment;
@@ -176,6 +177,23 @@ impl Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
+        let (parts, body) = self.begin(method, path, headers, body).await.into_parts();
+        let bytes = body.collect().await.expect("the body is in memory").to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
+        contract::check(method, path, &answer);
+        answer
+    }
+
+    /// The answer as far as its status and headers.
+    async fn begin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
         let mut request =
             Request::builder().method(method).uri(path).header(header::HOST, "localhost");
         for (name, value) in headers.iter().copied().chain(self.credentials()) {
@@ -184,13 +202,13 @@ impl Client {
         let request =
             request.extension(ConnectInfo(self.address)).body(Body::from(body.to_owned()));
         let response = self.router.clone().oneshot(request.expect("a request")).await;
-        let (parts, body) = response.expect("the server always answers").into_parts();
-        let bytes = body.collect().await.expect("the body is in memory").to_bytes();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text, body };
-        contract::check(method, path, &answer);
-        answer
+        response.expect("the server always answers")
+    }
+
+    /// The body of an answer, unless it breaks off.
+    pub async fn raw(&self, path: &str) -> Result<Bytes, axum::Error> {
+        let answer = self.begin("GET", path, &[], "").await;
+        answer.into_body().collect().await.map(http_body_util::Collected::to_bytes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What each command does, and what they share.
 
 mod admin;
+mod background;
 mod config;
 mod doctor;
 mod migrate;

@@ -1,9 +1,9 @@
 //! `serve`: from nothing to a listening bank, and back down in order.
 //!
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
-//! a stop: no new requests, open ones end, the last money commits, the database stops.
+//! a stop: no new requests, open ones end, due schedules that have begun end, the last money commits, the database stops.
 
-use super::{CLOSE_SAMPLE_ADMIN, settings};
+use super::{CLOSE_SAMPLE_ADMIN, background::Background, settings};
 use crate::{
     config::Config,
     database::{self, Database},
@@ -41,7 +41,9 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
+        let background = Background::start(&platform);
         let served = serve(config, &database, platform.clone(), listener, stop).await;
+        background.stop().await;
         platform.shutdown().await;
         served
     });

@@ -23,16 +23,16 @@ const WORKERS: usize = 8;
 
 /// Who orders, and where.
 #[derive(Clone)]
-struct Client {
-    port: u16,
+pub struct Client {
+    pub port: u16,
     token: String,
 }
 
 /// An answer: its status and its JSON.
-type Answer = (u16, Value);
+pub type Answer = (u16, Value);
 
 impl Client {
-    fn log_in(port: u16) -> Self {
+    pub fn log_in(port: u16) -> Self {
         let nobody = Self { port, token: String::new() };
         let body = json!({ "email": "admin@wallstreet.com", "password": "Admin123!" });
         let (status, answer) = nobody.post("/auth/login", "", &body).expect("the server answers");
@@ -40,18 +40,18 @@ impl Client {
         Self { port, token: answer["data"]["token"].as_str().unwrap().to_owned() }
     }
 
-    fn post(&self, path: &str, key: &str, body: &Value) -> Option<Answer> {
+    pub fn post(&self, path: &str, key: &str, body: &Value) -> Option<Answer> {
         self.send("POST", path, key, &body.to_string())
     }
 
-    fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         let (status, answer) = self.send("GET", path, "", "").expect("the server answers");
         assert_eq!(status, 200, "{path}: {answer}");
         answer["data"].clone()
     }
 
     /// `None` when no whole answer came: the outcome is in doubt.
-    fn send(&self, method: &str, path: &str, key: &str, body: &str) -> Option<Answer> {
+    pub fn send(&self, method: &str, path: &str, key: &str, body: &str) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
         let key =
@@ -159,7 +159,7 @@ fn hundredths(value: &Value) -> i64 {
 }
 
 /// Every balance is the sum of its entries, and all of them are what was paid in.
-fn assert_sound(client: &Client, accounts: &[String], paid_in: i64) {
+pub fn assert_sound(client: &Client, accounts: &[String], paid_in: i64) {
     let mut total = 0;
     for account in accounts {
         let balance = hundredths(&client.get(&format!("/accounts/{account}/balance"))["balance"]);
@@ -198,7 +198,7 @@ fn assert_all_there(client: &Client, ordered: &[Ordered]) {
     assert_eq!(page["pagination"]["total"], json!(2 * all), "no transfer was made twice");
 }
 
-fn open_accounts(client: &Client) -> Vec<String> {
+pub fn open_accounts(client: &Client) -> Vec<String> {
     (0..ACCOUNTS)
         .map(|_| {
             let (status, account) = client.post("/accounts", "", &json!({ "accountType": "checking" })).unwrap();
@@ -211,12 +211,12 @@ fn open_accounts(client: &Client) -> Vec<String> {
         .collect()
 }
 
-fn serve(home: &Home) -> Running {
+pub fn serve(home: &Home) -> Running {
     let mut command = home.command(&["serve", "--port", "0"]);
     Running::start(command.env("RATE_LIMIT_MAX_REQUESTS", "0").env("LOG_LEVEL", "warn"))
 }
 
-fn kill_9(pid: u32) {
+pub fn kill_9(pid: u32) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
 }
 

@@ -9,5 +9,6 @@ mod help;
 mod life;
 mod product;
 mod refusals;
+mod schedules;
 mod tls;
 mod users;
