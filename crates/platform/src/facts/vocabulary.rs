@@ -343,34 +343,6 @@ impl Fact {
                 let payload = json!({ "id": user, "role": role, "status": status });
                 own("user.updated", *user, user.0, payload)
             }
-            Self::AccountCreated { account, owner, number, account_type, currency } => {
-                let payload = json!({
-                    "id": account, "userId": owner, "accountNumber": number,
-                    "accountType": account_type, "currency": currency,
-                });
-                own("account.created", *owner, account.0, payload)
-            }
-            Self::AccountUpdated { account, owner, status } => {
-                let payload = json!({ "id": account, "userId": owner, "status": status });
-                own("account.updated", *owner, account.0, payload)
-            }
-            Self::AccountLimitsChanged { account, owner, limits } => {
-                let payload = json!({ "id": account, "userId": owner, "limits": told(limits) });
-                own("account.updated", *owner, account.0, payload)
-            }
-            Self::AccountFrozen { account, owner, scope, reason, until } => {
-                let freeze = json!({ "scope": scope, "reason": reason, "until": until });
-                let payload = json!({ "id": account, "userId": owner, "freeze": freeze });
-                own("account.frozen", *owner, account.0, payload)
-            }
-            Self::AccountUnfrozen { account, owner } => {
-                let payload = json!({ "id": account, "userId": owner });
-                own("account.unfrozen", *owner, account.0, payload)
-            }
-            Self::AccountClosed { account, owner } => {
-                let payload = json!({ "id": account, "userId": owner });
-                own("account.closed", *owner, account.0, payload)
-            }
             Self::TransactionCreated { movement, paired } => {
                 let names = match movement.status {
                     Status::Completed => "transaction.created transaction.completed",
@@ -411,6 +383,41 @@ impl Fact {
                 let done = transaction.is_some();
                 let name = if done { "schedule.completed" } else { "schedule.refused" };
                 schedule_news(name, *owner, *schedule, self.details())
+            }
+            _ => return self.account_news(),
+        };
+        Some(news)
+    }
+
+    fn account_news(&self) -> Option<News> {
+        let news = match self {
+            Self::AccountCreated { account, owner, number, account_type, currency } => {
+                let payload = json!({
+                    "id": account, "userId": owner, "accountNumber": number,
+                    "accountType": account_type, "currency": currency,
+                });
+                own("account.created", *owner, account.0, payload)
+            }
+            Self::AccountUpdated { account, owner, status } => {
+                let payload = json!({ "id": account, "userId": owner, "status": status });
+                own("account.updated", *owner, account.0, payload)
+            }
+            Self::AccountLimitsChanged { account, owner, limits } => {
+                let payload = json!({ "id": account, "userId": owner, "limits": told(limits) });
+                own("account.updated", *owner, account.0, payload)
+            }
+            Self::AccountFrozen { account, owner, scope, reason, until } => {
+                let freeze = json!({ "scope": scope, "reason": reason, "until": until });
+                let payload = json!({ "id": account, "userId": owner, "freeze": freeze });
+                own("account.frozen", *owner, account.0, payload)
+            }
+            Self::AccountUnfrozen { account, owner } => {
+                let payload = json!({ "id": account, "userId": owner });
+                own("account.unfrozen", *owner, account.0, payload)
+            }
+            Self::AccountClosed { account, owner } => {
+                let payload = json!({ "id": account, "userId": owner });
+                own("account.closed", *owner, account.0, payload)
             }
             _ => return None,
         };

@@ -1,7 +1,7 @@
 //! Many orders in one request, and the keys of each.
 
 use crate::book::{assert_sound, count};
-use crate::life::held;
+use crate::life::{held, second};
 use crate::money::{draft, funds, transfer};
 use ledger::Kind;
 use platform::{
@@ -183,6 +183,31 @@ async fn a_thousand_are_posted_together_and_again_without_a_second_effect() {
     assert_eq!(funds(&bank, &ada, &target).await, "150.00 / 150.00");
     assert_eq!(count(&client, "audit_logs WHERE action = 'TRANSACTION_CREATED'").await, 2001);
     assert_sound(&client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn atomic_batches_that_race_on_two_servers_are_done_whole_or_not_at_all() {
+    let bank = bank().await;
+    let other = second(&bank).await;
+    let (ada, source, target) = ada_with(&bank, "55").await;
+    let attempts: Vec<_> = (0..12)
+        .map(|n| {
+            let platform = if n % 2 == 0 { bank.platform.clone() } else { other.clone() };
+            let items: Vec<Item> = vec![(transfer(&source, &target, "1"), None); 10];
+            let ada = ada.clone();
+            tokio::spawn(async move { orders::create_all(&platform, &ada, items, true).await })
+        })
+        .collect();
+    let mut whole = 0;
+    for attempt in attempts {
+        let words = words(&attempt.await.unwrap().unwrap());
+        let done = words.iter().filter(|word| **word == "done").count();
+        assert!(done == 10 || done == 0, "{words:?}");
+        whole += done / 10;
+    }
+    assert_eq!(whole, 5);
+    assert_eq!(funds(&bank, &ada, &source).await, "5.00 / 5.00");
+    assert_sound(&bank.client().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

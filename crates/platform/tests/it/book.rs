@@ -1,5 +1,10 @@
 //! Recomputes the whole book from its entries and compares every stored figure.
 
+use crate::exchange::at;
+use crate::life::{held, reverse};
+use crate::money::{draft, order, transfer};
+use ledger::Kind;
+use testkit::bank;
 use tokio_postgres::Client;
 
 /// Each rule, and what finds those that break it.
@@ -124,4 +129,41 @@ pub async fn assert_sound(client: &Client) {
 /// How many rows a query finds.
 pub async fn count(client: &Client, from: &str) -> i64 {
     client.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn every_rule_of_this_check_finds_what_breaks_it() {
+    // In the order of the rules.
+    const FORGERIES: [&str; CHECKS.len()] = [
+        "UPDATE accounts SET balance = balance + 1",
+        "UPDATE accounts SET available_balance = available_balance - 1",
+        "ALTER TABLE accounts DROP CONSTRAINT accounts_money_sound;
+         UPDATE accounts SET available_balance = -0.01",
+        "UPDATE accounts SET entry_count = entry_count + 1",
+        "UPDATE transactions SET captured_amount = 1 WHERE transaction_type = 'deposit'",
+        "UPDATE wallstreet.entries SET currency = 'CHF'",
+        "UPDATE transactions SET reversed_amount = reversed_amount + 0.01 WHERE amount = 40",
+        "UPDATE transactions SET status = 'failed', completed_at = NULL
+          WHERE direction = 'in' AND reverses_transaction_id IS NOT NULL",
+        "UPDATE wallstreet.exchanges SET rate = rate + 1",
+        "UPDATE wallstreet.rounding SET carried = carried + 0.000000000001",
+        "UPDATE wallstreet.exchanges SET source_amount = source_amount + 1",
+    ];
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let (source, target) = (bank.account(&ada).with("100").await, bank.account(&ada).empty().await);
+    let euros = bank.account(&ada).in_currency("EUR").empty().await;
+    order(&bank, &ada, held(draft(Kind::Withdrawal, &source, "10"))).await.unwrap();
+    let sent = order(&bank, &ada, transfer(&source, &target, "40")).await.unwrap();
+    reverse(&bank, &ada, sent.id, "5").await.unwrap();
+    order(&bank, &ada, at("0.3333333333", transfer(&source, &euros, "10.01"))).await.unwrap();
+    let client = bank.client().await;
+    assert_sound(&client).await;
+    client.batch_execute("SET session_replication_role = replica").await.unwrap();
+    for ((rule, _), forgery) in CHECKS.iter().zip(FORGERIES) {
+        client.batch_execute(&format!("BEGIN; {forgery}")).await.unwrap();
+        let found = faults(&client).await;
+        assert!(found.iter().any(|fault| fault.starts_with(rule)), "{forgery}: {found:?}");
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
 }

@@ -18,7 +18,7 @@ use tokio_postgres::Client;
 
 const ALL: EntryFilter = EntryFilter { from: None, to: None, order: Order::Descending };
 
-fn at(rate: &str, new: Draft) -> Draft {
+pub fn at(rate: &str, new: Draft) -> Draft {
     let source = RateSource::parse("ECB 2026-01-15").unwrap();
     Draft { exchange: Some((Rate::parse(rate).unwrap(), source)), ..new }
 }

@@ -275,6 +275,21 @@ async fn what_is_pending_when_the_freeze_comes_is_not_taken_but_can_be_called_of
 }
 
 #[tokio::test]
+async fn a_hold_on_a_frozen_and_suspended_account_still_ends_with_its_time() {
+    let bank = bank().await;
+    let (ada, account) = ada_with(&bank, "100").await;
+    let end = bank.platform.now() + SignedDuration::from_mins(1);
+    let new = Draft { expires: Some(end), ..held(draft(Kind::Withdrawal, &account, "10")) };
+    order(&bank, &ada, new).await.unwrap();
+    freeze(&bank, &account, FreezeScope::All, None).await.unwrap();
+    accounts::set_status(&bank.platform, &ada, account.id, AccountStatus::Suspended).await.unwrap();
+    bank.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(orders::expire(&bank.platform).await.unwrap(), 1);
+    assert_eq!(funds(&bank, &ada, &account).await, "100.00 / 100.00");
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
 async fn what_is_overdrawn_or_frozen_is_not_closed_and_its_owner_stays() {
     let bank = bank().await;
     let (ada, account) = ada_with(&bank, "10").await;

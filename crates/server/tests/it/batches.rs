@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 const BATCH: &str = "/api/v1/transactions/batch";
 
-fn deposit(account: &str, amount: Value) -> Value {
+fn deposit(account: &str, amount: impl Into<Value>) -> Value {
+    let amount: Value = amount.into();
     json!({"accountId": account, "transactionType": "deposit", "amount": amount, "process": true})
 }
 
@@ -35,7 +36,7 @@ async fn a_batch_has_1_to_1000_items_and_at_most_8_mebibytes() {
     let api = Api::start().await;
     let ada = api.user().await;
     let account = ada.account("0").await;
-    let item = deposit(&account, json!("0.01"));
+    let item = deposit(&account, "0.01");
     let many = |count: usize| json!({"atomic": true, "transactions": vec![item.clone(); count]});
     ada.post(BATCH, &many(0)).await.names("transactions", "invalid_length");
     ada.post(BATCH, &many(1001)).await.names("transactions", "invalid_length");
@@ -64,18 +65,13 @@ async fn a_bad_item_in_the_middle_undoes_an_atomic_batch_and_names_itself() {
     let take = json!({"accountId": account, "transactionType": "withdrawal", "amount": 50});
     for (bad, status, field, code) in [
         (take, 422, "transactions[1]", "insufficient_funds"),
-        (deposit(&his, json!(1)), 422, "transactions[1]", "account_not_found"),
-        (deposit(&account, json!(0)), 400, "transactions[1].amount", "invalid"),
+        (deposit(&his, 1), 422, "transactions[1]", "account_not_found"),
+        (deposit(&account, 0), 400, "transactions[1].amount", "invalid"),
         (json!({"accountId": account}), 400, "transactions[1].transactionType", "required"),
         (json!([]), 400, "transactions[1]", "invalid_type"),
-        (
-            named(deposit(&account, json!(1)), "a b"),
-            400,
-            "transactions[1].idempotencyKey",
-            "invalid",
-        ),
+        (named(deposit(&account, 1), "a b"), 400, "transactions[1].idempotencyKey", "invalid"),
     ] {
-        let good = deposit(&account, json!(1));
+        let good = deposit(&account, 1);
         let items = json!([good.clone(), bad, good]);
         let atomic = ada.post(BATCH, &json!({"atomic": true, "transactions": items})).await;
         let reason = if status == 422 { "batch_refused" } else { "validation_failed" };
@@ -105,7 +101,7 @@ async fn each_item_has_its_own_key_or_the_requests_and_its_place() {
     let account = ada.account("0").await;
     let body = |amount: u32| {
         json!({"transactions": [
-            deposit(&account, json!(amount)), named(deposit(&account, json!(2)), "mine"), deposit(&account, json!(3)),
+            deposit(&account, amount), named(deposit(&account, 2), "mine"), deposit(&account, 3),
         ]})
     };
     let first = ada.keyed(BATCH, "all", &body(1)).await;
@@ -114,14 +110,10 @@ async fn each_item_has_its_own_key_or_the_requests_and_its_place() {
     assert_eq!(words(&again), ["201 again", "201 again", "201 again"]);
     let other = ada.keyed(BATCH, "all", &body(9)).await;
     assert_eq!(words(&other), ["422 idempotency_key_reused", "201 again", "201 again"]);
-    let alone = ada
-        .post(BATCH, &json!({"transactions": [named(deposit(&account, json!(2)), "mine")]}))
-        .await;
+    let alone =
+        ada.post(BATCH, &json!({"transactions": [named(deposit(&account, 2), "mine")]})).await;
     assert_eq!(words(&alone), ["201 again"]);
-    let twins = json!([
-        named(deposit(&account, json!(4)), "twin"),
-        named(deposit(&account, json!(4)), "twin")
-    ]);
+    let twins = json!([named(deposit(&account, 4), "twin"), named(deposit(&account, 4), "twin")]);
     let atomic = ada.post(BATCH, &json!({"atomic": true, "transactions": twins})).await;
     atomic.names("transactions[1].idempotencyKey", "duplicate");
     let each = ada.post(BATCH, &json!({"transactions": twins})).await;

@@ -9,7 +9,8 @@ async fn euros(of: &Client) -> String {
     answer.expect(201).data()["id"].as_str().unwrap().to_owned()
 }
 
-fn order(source: &str, target: &str, exchange: Value) -> Value {
+fn order(source: &str, target: &str, exchange: impl Into<Value>) -> Value {
+    let exchange: Value = exchange.into();
     json!({
         "accountId": source, "transactionType": "transfer", "toAccountId": target, "amount": 99.99,
         "process": true, "exchange": exchange,

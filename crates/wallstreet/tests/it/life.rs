@@ -182,7 +182,8 @@ async fn two_first_starts_on_one_database_and_directory_agree_on_schema_and_secr
 #[test]
 fn a_server_ends_by_itself_what_has_outlived_its_time() {
     let home = Home::new();
-    let server = home.serve(&[]);
+    let mut command = home.command(&["serve", "--port", "0"]);
+    let server = Running::start(command.env("RATE_LIMIT_MAX_REQUESTS", "0"));
     let credentials = r#"{"email":"admin@wallstreet.com","password":"Admin123!"}"#;
     let (_, login) = server.request("POST", "/api/v1/auth/login", credentials);
     let login: serde_json::Value = serde_json::from_str(&login).unwrap();
