@@ -221,9 +221,9 @@ async fn exchanges_in_both_directions_race_on_two_servers_and_lose_no_fraction()
     let attempts: Vec<_> = (0..80)
         .map(|n: usize| {
             let (dollars, euros) = &pairs[n / 2 % 4];
-            let (from, to) = if n % 2 == 0 { (dollars, euros) } else { (euros, dollars) };
+            let (from, to) = if n.is_multiple_of(2) { (dollars, euros) } else { (euros, dollars) };
             let new = at("1.0047", transfer(from, to, &format!("0.{:02}", n + 3)));
-            let platform = if n % 3 == 0 { bank.platform.clone() } else { other.clone() };
+            let platform = if n.is_multiple_of(3) { bank.platform.clone() } else { other.clone() };
             let ada = ada.clone();
             tokio::spawn(async move { orders::create(&platform, &ada, new, None).await })
         })

@@ -128,7 +128,7 @@ async fn in_a_hundred_races_nobody_is_told_never_of_what_was_done() {
         let ordered = ordering.await.unwrap();
         match (fate, ordered) {
             (Fate::Void { .. }, ordered) => {
-                assert!(is_void(&ordered), "round {round}: {ordered:?}")
+                assert!(is_void(&ordered), "round {round}: {ordered:?}");
             }
             (Fate::Committed { value, .. }, Ok(ordered)) => {
                 let told: &Transaction = &value;
