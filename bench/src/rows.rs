@@ -5,7 +5,13 @@ use crate::{random::Random, workload::Transfer};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-use std::time::SystemTime;
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
 use uuid::Uuid;
 
 /// What the trail shows as the client's address and program; the load's HTTP client says the same.
@@ -78,9 +84,15 @@ impl Rows {
     }
 }
 
+/// Six letters after the second. Random ones would meet: of 20,000 in one second two are the same every few seconds. A
+/// counter times an odd number runs through all 2³⁰ before it comes back.
 fn reference(at: Timestamp, random: &mut Random) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let tail: String = (0..6).map(|_| char::from(LETTERS[random.below(32)])).collect();
+    static COUNTER: OnceLock<AtomicU64> = OnceLock::new();
+    let counter = COUNTER.get_or_init(|| AtomicU64::new(random.next()));
+    let place = counter.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let letter = |sixth: u32| char::from(LETTERS[(place >> (5 * sixth)) as usize % 32]);
+    let tail: String = (0..6).map(letter).collect();
     format!("TXN-{}-{tail}", at.as_second())
 }
 
@@ -99,10 +111,24 @@ fn party(user: Uuid, id: Uuid, account: Uuid, amount: Decimal, reference: &str) 
 fn outcome(transfer: Transfer, [id, pair]: [Uuid; 2], reference: &str, at: SystemTime) -> String {
     let (Transfer { source, target, cents, .. }, at) = (transfer, iso(at));
     format!(
-        r#"{{"done":{{"id":"{id}","account_id":"{source}","kind":"transfer","direction":"out","amount":{cents},"currency":"USD","status":"completed","description":null,"reference_number":"{reference}","metadata":{{}},"counterparty_account_id":"{target}","paired_transaction_id":"{pair}","failure_reason":null,"created_at":"{at}","updated_at":"{at}","completed_at":"{at}"}}}}"#
+        r#"{{"done":{{"id":"{id}","account_id":"{source}","kind":"transfer","direction":"out","amount":{cents},"currency":"USD","status":"completed","description":null,"reference_number":"{reference}","metadata":{{}},"counterparty_account_id":"{target}","paired_transaction_id":"{pair}","reversed_amount":0,"failure_reason":null,"created_at":"{at}","updated_at":"{at}","completed_at":"{at}"}}}}"#
     )
 }
 
 fn iso(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).expect("it was one before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_hundred_thousand_references_of_one_second_all_differ() {
+        let (at, mut random) = (Timestamp::UNIX_EPOCH, Random::new(1));
+        let references: HashSet<String> =
+            (0..100_000).map(|_| reference(at, &mut random)).collect();
+        assert_eq!(references.len(), 100_000);
+    }
 }

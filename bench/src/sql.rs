@@ -4,6 +4,9 @@
 //! indexes, triggers and constraints are the product's own, from its migrations. After the first run of each contestant
 //! the judge compares the rows of a transfer with the product's.
 
+/// How many rows a transfer touches.
+pub const ROWS: usize = 8;
+
 /// The rows of the newest transfer as text, one a line, with everything taken out that differs from transfer to transfer:
 /// ids, references, hashes, times, numbers.
 pub const SHAPES: &str = r#"
@@ -33,9 +36,9 @@ pub mod one {
     pub const LOCK_ACCOUNTS: &str =
         "SELECT id, user_id, currency, status, balance, available_balance, entry_count
            FROM accounts WHERE id IN ($1, $2) ORDER BY id FOR UPDATE";
-    /// One account: `$1` id, `$2` balance, `$3` available, `$4` entries.
+    /// One account: `$1` id, `$2` balance, `$3` available, `$4` entries, `$5` time.
     pub const UPDATE_ACCOUNT: &str = "UPDATE accounts
-            SET balance = $2, available_balance = $3, entry_count = $4 WHERE id = $1";
+            SET balance = $2, available_balance = $3, entry_count = $4, newest_entry_at = $5 WHERE id = $1";
     /// Both sides: `$1..$3` id, account and reference of the source's, `$4..$6` of the target's, `$7` amount,
     /// `$8` time.
     pub const INSERT_TRANSACTIONS: &str = "INSERT INTO transactions
@@ -86,9 +89,9 @@ BEGIN
     IF v_source.currency <> 'USD' OR v_target.currency <> 'USD' THEN RETURN 'currency_mismatch'; END IF;
     IF v_source.available_balance < p_amount THEN RETURN 'insufficient_funds'; END IF;
     UPDATE accounts SET balance = balance - p_amount, available_balance = available_balance - p_amount,
-           entry_count = entry_count + 1 WHERE id = p_source;
+           entry_count = entry_count + 1, newest_entry_at = p_at WHERE id = p_source;
     UPDATE accounts SET balance = balance + p_amount, available_balance = available_balance + p_amount,
-           entry_count = entry_count + 1 WHERE id = p_target;
+           entry_count = entry_count + 1, newest_entry_at = p_at WHERE id = p_target;
     INSERT INTO transactions
             (id, account_id, transaction_type, direction, amount, currency, status, reference_number,
              metadata, counterparty_account_id, paired_transaction_id, created_at, updated_at, completed_at)
@@ -124,11 +127,12 @@ pub mod many {
     pub const LOCK_ACCOUNTS: &str =
         "SELECT id, user_id, currency, status, balance, available_balance, entry_count
            FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE";
-    /// Ids, balances, available balances, entries.
+    /// Ids, balances, available balances, entries, times.
     pub const UPDATE_ACCOUNTS: &str = "UPDATE accounts a
-            SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count
-           FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::bigint[])
-                AS u (id, balance, available, entry_count)
+            SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count,
+                newest_entry_at = u.at
+           FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::bigint[], $5::timestamptz[])
+                AS u (id, balance, available, entry_count, at)
           WHERE a.id = u.id";
     /// Ids, accounts, directions, amounts, references, counterparties, pairs; `$8` times.
     pub const INSERT_TRANSACTIONS: &str = "INSERT INTO transactions

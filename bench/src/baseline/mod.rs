@@ -110,7 +110,7 @@ async fn transfer(State(bank): State<Arc<Bank>>, headers: HeaderMap, body: Bytes
             (StatusCode::CREATED, json, rows.answer()).into_response()
         }
         Ok(Answer::Refused(code)) => (StatusCode::UNPROCESSABLE_ENTITY, code).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")).into_response(),
     }
 }
 

@@ -92,7 +92,7 @@ async fn write(
     target: &Account,
 ) -> Result<()> {
     for Account { id, balance, available, entries, .. } in [source, target] {
-        execute(tx, one::UPDATE_ACCOUNT, &[id, balance, available, entries]).await?;
+        execute(tx, one::UPDATE_ACCOUNT, &[id, balance, available, entries, &rows.at]).await?;
     }
     let ([out, back], [out_reference, in_reference]) = (&rows.ids, &rows.references);
     let both: [&(dyn ToSql + Sync); 8] =

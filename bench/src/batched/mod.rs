@@ -85,7 +85,7 @@ async fn run_all(specification: &Specification) -> Result<Measured> {
         match bank.post(&rows).await {
             Ok(()) => watch.right(asked, rows.len() as u64),
             Err(error) => {
-                watch.wrong(format!("{error:?}"));
+                watch.wrong(format!("{error:#}"));
                 break;
             }
         }

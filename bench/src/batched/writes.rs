@@ -6,7 +6,7 @@ use crate::{
     sql::many,
 };
 use rust_decimal::Decimal;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::SystemTime};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ pub(super) fn of(
 ) -> Vec<Write> {
     vec![
         transactions(rows),
-        balances(accounts),
+        balances(accounts, rows),
         entries(rows, places),
         audit(user, rows),
         news(rows),
@@ -63,12 +63,14 @@ fn transactions(rows: &[Rows]) -> Write {
     Write { sql: many::INSERT_TRANSACTIONS, params }
 }
 
-fn balances(accounts: &HashMap<Uuid, Account>) -> Write {
+fn balances(accounts: &HashMap<Uuid, Account>, rows: &[Rows]) -> Write {
+    let at = rows.iter().map(|row| row.at).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let params = vec![
         column(accounts.keys().copied()),
         column(accounts.values().map(|account| account.balance)),
         column(accounts.values().map(|account| account.available)),
         column(accounts.values().map(|account| account.entries)),
+        column(accounts.values().map(|_| at)),
     ];
     Write { sql: many::UPDATE_ACCOUNTS, params }
 }

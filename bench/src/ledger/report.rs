@@ -16,7 +16,9 @@ pub fn print(machine: &Machine, figures: &Figures) {
         "\n{cores} × {processor}, {memory_gib:.0} GiB, {kernel}, PostgreSQL {postgresql}, {durable}\n"
     );
     println!("{}", table(&goal_rows(&goals::all(figures))));
-    println!("{}", table(&run_rows(figures)));
+    if !figures.runs.is_empty() {
+        println!("{}", table(&run_rows(figures)));
+    }
     if !figures.reads.is_empty() {
         println!("{}", table(&read_rows(figures)));
     }

@@ -8,9 +8,10 @@ use crate::{
     error::{Error, Result},
     lookup::Lookup,
     migrations,
-    posting::Queue,
+    posting::{Contention, Queue},
     sessions,
-    settings::Settings,
+    settings::{PoolSettings, Settings},
+    verification::{Report, Watch},
 };
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -33,7 +34,13 @@ struct Inner {
     queue: Queue,
     keys: Lookup<String, api_keys::Holder>,
     sessions: Lookup<Uuid, sessions::Bearer>,
+    beside: Pool,
+    watch: Watch,
 }
+
+/// What works beside the requests, the sealer and the checker, has connections of
+/// its own: it neither waits for requests nor makes them wait.
+const BESIDE: usize = 2;
 
 impl Platform {
     /// Opens the bank on a migrated database: a connection string of
@@ -56,6 +63,7 @@ impl Platform {
         let queue = Queue::open(database, settings.pool, &clock)?;
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
+        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, "")?;
         Ok(Self(Arc::new(Inner {
             pool,
             clock,
@@ -66,6 +74,8 @@ impl Platform {
             queue,
             keys,
             sessions,
+            beside,
+            watch: Watch::default(),
         })))
     }
 
@@ -92,10 +102,25 @@ impl Platform {
     pub async fn shutdown(&self) {
         self.0.queue.close().await;
         self.0.pool.close();
+        self.0.beside.close();
+    }
+
+    /// What the last check of the ledger on this server found; `None` before the first.
+    pub fn last_check(&self) -> Option<Arc<Report>> {
+        self.0.watch.last()
     }
 
     pub(crate) async fn connection(&self) -> Result<Connection> {
         Connection::lend(&self.0.pool).await
+    }
+
+    /// For what works beside the requests.
+    pub(crate) async fn connection_beside(&self) -> Result<Connection> {
+        Connection::lend(&self.0.beside).await
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
     }
 
     pub(crate) fn queue(&self) -> &Queue {
@@ -112,6 +137,11 @@ impl Platform {
 
     pub(crate) fn sessions(&self) -> &Lookup<Uuid, sessions::Bearer> {
         &self.0.sessions
+    }
+
+    /// What the posting road is doing, on this server.
+    pub fn contention(&self) -> Contention {
+        self.0.queue.contention()
     }
 
     pub(crate) fn hashing(&self) -> Arc<Semaphore> {

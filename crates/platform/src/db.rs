@@ -16,7 +16,7 @@ use ledger::{Amount, Money};
 use rust_decimal::Decimal;
 use std::{error::Error as StdError, time::Duration};
 use tokio_postgres::{
-    Row,
+    IsolationLevel, Row,
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, accepts, private::BytesMut, to_sql_checked},
 };
@@ -135,6 +135,12 @@ impl Connection {
     /// Opens a transaction.
     pub(crate) async fn begin(&mut self) -> Result<Tx<'_>> {
         Ok(Tx(self.0.transaction().await?))
+    }
+
+    /// Opens a transaction that only reads, and sees one moment throughout.
+    pub(crate) async fn snapshot(&mut self) -> Result<Tx<'_>> {
+        let builder = self.0.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        Ok(Tx(builder.read_only(true).start().await?))
     }
 }
 

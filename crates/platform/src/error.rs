@@ -59,6 +59,14 @@ pub enum Error {
         /// For the log.
         cause: String,
     },
+    /// More than can be shown at once is not sealed yet, or held.
+    #[error(
+        "The derivation of this balance has more than {most} entries since the last seal, or holds. Try again in a minute: the sealer catches up unless a transaction stays open in the database; holds have to be completed or cancelled"
+    )]
+    DerivationTooLong {
+        /// What can be shown.
+        most: usize,
+    },
     /// Another order of the same atomic batch was refused.
     #[error("Not done, because another order of the same atomic batch was refused")]
     Undone,
@@ -102,6 +110,7 @@ impl Error {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::Unavailable { .. } => "unavailable",
             Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::DerivationTooLong { .. } => "derivation_too_long",
             Self::Undone => "batch_undone",
             Self::Internal(_) => "internal_error",
         }
@@ -223,6 +232,8 @@ coded! {
         ApiKey = "api_key_not_found", "API key";
         /// A session.
         Session = "session_not_found", "Session";
+        /// A seal.
+        Seal = "seal_not_found", "Seal";
         /// A schedule.
         Schedule = "schedule_not_found", "Schedule";
     }

@@ -11,6 +11,7 @@
 // Tools: they know nothing of the bank.
 pub mod error;
 pub mod clock;
+pub mod meter;
 pub mod secret;
 pub mod settings;
 mod tls;
@@ -20,6 +21,7 @@ pub mod postgres;
 pub mod migrations;
 pub mod page;
 mod text;
+pub mod proof;
 // Who is acting.
 pub mod actor;
 // What happened, written in the transaction of the change itself.
@@ -36,12 +38,14 @@ pub mod accounts;
 pub mod transactions;
 pub mod entries;
 // The one road for money: orders go through the posting queue.
-mod posting;
+pub mod posting;
 pub mod orders;
 // Orders that the bank gives when they are due.
 pub mod schedules;
-// What the bank can say about its past.
+// What the bank can say about its past, and prove.
 pub mod audit_logs;
+pub mod seals;
+pub mod verification;
 // What is done beside the requests.
 pub mod housekeeping;
 // Every statement of the crate, for the test that prepares them all.

@@ -57,6 +57,7 @@ pub const ALL: &[Migration] = migrations![
     8 "008_events",
     9 "009_posting",
     10 "010_schedules",
+    11 "011_seals",
 ];
 
 /// A step that was just taken, up or down.

@@ -2,13 +2,13 @@
 //! against the migrated schema, and for whoever audits what is asked of the database.
 
 use crate::{
-    accounts, api_keys, audit_logs, entries, facts, idempotency, posting, schedules, sessions,
-    transactions, users,
+    accounts, api_keys, audit_logs, entries, facts, idempotency, posting, schedules, seals,
+    sessions, transactions, users, verification,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
 pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
-    let slices: [(&str, &[(&str, &str)]); 11] = [
+    let slices: [(&str, &[(&str, &str)]); 13] = [
         ("facts", facts::ALL),
         ("idempotency", idempotency::ALL),
         ("sessions", sessions::STATEMENTS),
@@ -20,6 +20,8 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("posting", posting::STATEMENTS),
         ("schedules", schedules::STATEMENTS),
         ("audit_logs", audit_logs::STATEMENTS),
+        ("seals", seals::STATEMENTS),
+        ("verification", verification::STATEMENTS),
     ];
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
         statements.iter().map(move |(name, sql)| (slice, *name, *sql))

@@ -6,12 +6,11 @@
 //! Whether a body was needed, and what it says, is [`crate::extract`]'s business;
 //! so is telling the client what is wrong with it, after who may not call at all.
 
-use crate::{App, caller, problem::Problem};
+use crate::{App, caller, front::Next, problem::Problem};
 use axum::{
     body::{Body, Bytes},
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -34,7 +33,7 @@ const PROVEN_FOR: Duration = Duration::from_secs(1);
 pub(crate) struct Arrived(pub(crate) Result<Bytes, Problem>);
 
 /// The layer: receives the body, and proves the credentials again if that took long.
-pub(crate) async fn arrive(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn arrive(app: App, request: Request, next: impl Next) -> Response {
     let (parts, body) = request.into_parts();
     let started = Instant::now();
     let arrived = Arrived(receive(&parts.headers, body, most(parts.uri.path())).await);

@@ -5,11 +5,10 @@
 //! proven, [`Anyone`] the whole world. What the caller may do is the platform's
 //! business.
 
-use crate::{App, problem::Problem};
+use crate::{App, front::Next, problem::Problem};
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
-    middleware::Next,
     response::Response,
 };
 use platform::{Actor, Error, Origin, api_keys, error::Unauthenticated, sessions};
@@ -31,7 +30,7 @@ enum Credential<'a> {
 
 /// The layer: proves the credentials of a request, if it has any. Outside the API
 /// nobody is asked, so that health is told without the database.
-pub(crate) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn identify(app: App, mut request: Request, next: impl Next) -> Response {
     prove(&app, &mut request).await;
     next.run(request).await
 }

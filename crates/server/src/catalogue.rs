@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 48] = [
+const SINGLE: [(u16, &str, &str); 49] = [
     (
         400,
         "validation_failed",
@@ -113,6 +113,11 @@ const SINGLE: [(u16, &str, &str); 48] = [
         503,
         "outcome_unknown",
         "It took longer than 30 seconds, or the database went away at the moment of the commit: the same request with the same `Idempotency-Key` tells what became of it",
+    ),
+    (
+        503,
+        "derivation_too_long",
+        "More than 10,000 entries of the account are not sealed yet, or more than 10,000 holds are open: try again in a minute, or end the holds",
     ),
     (503, "unhealthy", "A part of the service is down: `data` tells which"),
 ];

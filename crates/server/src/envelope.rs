@@ -4,11 +4,10 @@
 //! documented frame, the request id and the browser headers. Nothing leaves the
 //! server without having passed here.
 
-use crate::{App, origin, problem::Problem, reply::Success};
+use crate::{App, front::Next, origin, problem::Problem, reply::Success};
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
 use platform::{Environment, Origin};
@@ -22,7 +21,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// See the module.
-pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn frame(app: App, mut request: Request, next: impl Next) -> Response {
     let origin = origin::of(&request, &app.settings.trusted_proxies);
     let trace = origin::traceparent(request.headers());
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
@@ -40,7 +39,8 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     let _inside = span.entered();
     let mut response = dress(&app, &origin, answer);
     let elapsed = started.elapsed();
-    tracing::info!(status = response.status().as_u16(), ?elapsed, "answered");
+    app.requests.note(response.status().as_u16(), elapsed);
+    tracing::debug!(status = response.status().as_u16(), ?elapsed, "answered");
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(&origin.request_id) {

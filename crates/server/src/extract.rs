@@ -80,6 +80,22 @@ impl<S: Send + Sync, T: From<Id>> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// The one number in the path.
+pub(crate) struct PathNumber(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathNumber {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let wrong = || Problem::field("number", "invalid", "must be a whole number from 1");
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| wrong())?;
+        let (_, text) = params.iter().next().ok_or_else(wrong)?;
+        let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        let number = text.parse().ok().filter(|_| digits);
+        number.map(Self).ok_or_else(wrong)
+    }
+}
+
 fn idempotency_key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
     const NAME: &str = "Idempotency-Key";
     let mut values = parts.headers.get_all(NAME).iter();

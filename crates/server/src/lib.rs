@@ -18,6 +18,7 @@ mod docs;
 mod envelope;
 mod extract;
 mod fields;
+mod front;
 mod limits;
 mod openapi;
 mod origin;
@@ -34,6 +35,7 @@ mod windows;
 
 pub use serve::serve;
 
+use api::metrics::Requests;
 use axum::{
     Router,
     extract::FromRef,
@@ -95,13 +97,15 @@ struct Inner {
     platform: Platform,
     settings: Settings,
     limits: Limits,
+    requests: Requests,
     draining: AtomicBool,
 }
 
 impl App {
     fn new(platform: Platform, settings: Settings) -> Self {
         let limits = Limits::new(settings.rate_limits);
-        Self(Arc::new(Inner { platform, settings, limits, draining: AtomicBool::new(false) }))
+        let (requests, draining) = (Requests::none(), AtomicBool::new(false));
+        Self(Arc::new(Inner { platform, settings, limits, requests, draining }))
     }
 
     /// From now on, send new requests elsewhere.
@@ -150,15 +154,15 @@ fn assemble(app: &App) -> Router {
     if app.settings.docs {
         router = router.merge(docs::routes());
     }
+    let (within, around) = (app.clone(), app.clone());
     router
-        .route_layer(middleware::from_fn_with_state(app.clone(), body::arrive))
-        .layer(middleware::from_fn_with_state(unqueried, query::refuse_unknown))
-        .layer(middleware::from_fn_with_state(app.clone(), limits::requests))
-        .layer(middleware::from_fn_with_state(app.clone(), caller::identify))
-        .layer(middleware::from_fn(shield::apart))
-        .layer(middleware::from_fn(shield::host))
+        .layer(middleware::from_fn(move |request, next| {
+            front::inside(within.clone(), unqueried.clone(), request, next)
+        }))
         .layer(cors(&app.settings.cors_origins))
-        .layer(middleware::from_fn_with_state(app.clone(), envelope::frame))
+        .layer(middleware::from_fn(move |request, next| {
+            front::outside(around.clone(), request, next)
+        }))
         .with_state(app.clone())
 }
 

@@ -8,13 +8,14 @@
 use crate::{
     App, RateLimits,
     caller::Proof,
+    front::Next,
     problem::Problem,
     windows::{Identity, Windows},
 };
 use axum::{
     extract::{Request, State},
     http::{HeaderName, HeaderValue},
-    middleware::Next,
+    middleware,
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -100,7 +101,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The layer that counts every request under `/api/v1`.
-pub(crate) async fn requests(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn requests(app: App, request: Request, next: impl Next) -> Response {
     let (identity, limit) = counted(&app, &request);
     if limit == 0 || !request.uri().path().starts_with("/api/v1") {
         return next.run(request).await;
@@ -116,7 +117,11 @@ pub(crate) async fn requests(State(app): State<App>, request: Request, next: Nex
 }
 
 /// The layer around the doors where secrets are tried.
-pub(crate) async fn attempts(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn attempts(
+    State(app): State<App>,
+    request: Request,
+    next: middleware::Next,
+) -> Response {
     if app.limits.settings.auth_max == 0 {
         return next.run(request).await;
     }

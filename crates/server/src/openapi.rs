@@ -100,7 +100,7 @@ pub(crate) fn document() -> String {
     text
 }
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("Health", "How the service is doing. Public, not limited."),
     ("Auth", "Registration, login, sessions."),
     ("Users", "Your own profile."),
@@ -108,6 +108,7 @@ const TAGS: [(&str, &str); 8] = [
     ("Accounts", "Where money is held, and how it moved."),
     ("Transactions", "How money moves: pending, then completed or failed, and nothing else."),
     ("Schedules", "Orders for later, once or again and again: each occurrence exactly once."),
+    ("Ledger", "The seals over the book, and the proof of a balance against them."),
     ("Admin", "For the role admin; a key needs `admin:users` or `read:audit` as well."),
 ];
 

@@ -18,6 +18,8 @@ use utoipa::ToSchema;
 
 /// When to ask again for what is about to be settled.
 const SOON: Duration = Duration::from_secs(1);
+/// When to ask again for what has to be worked off first.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Why a request failed, on its way out to the client.
 #[derive(Clone, Debug)]
@@ -199,6 +201,9 @@ impl From<Error> for Problem {
             }
             Error::OutcomeUnknown { cause } => {
                 of(StatusCode::SERVICE_UNAVAILABLE).retry_after(SOON).because(cause)
+            }
+            Error::DerivationTooLong { .. } => {
+                of(StatusCode::SERVICE_UNAVAILABLE).retry_after(A_WHILE)
             }
             Error::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }

@@ -1,11 +1,10 @@
 //! Query strings: read by the same rules as a body, so a parameter that is
 //! unknown, repeated or wrong is refused and named, also where none is taken.
 
-use crate::{paging, problem::Problem, violation};
+use crate::{front::Next, paging, problem::Problem, violation};
 use axum::{
-    extract::{FromRequestParts, MatchedPath, Query as RawQuery, Request, State},
+    extract::{FromRequestParts, MatchedPath, Query as RawQuery, Request},
     http::{Method, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use platform::{Error, PageRequest};
@@ -60,9 +59,9 @@ fn is_bare(operation: &Operation) -> bool {
 
 /// The layer that refuses parameters where none are taken.
 pub(crate) async fn refuse_unknown(
-    State(Unqueried(unqueried)): State<Unqueried>,
+    Unqueried(unqueried): Unqueried,
     request: Request,
-    next: Next,
+    next: impl Next,
 ) -> Response {
     let query = request.uri().query().unwrap_or_default();
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);

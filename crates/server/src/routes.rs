@@ -4,8 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, orders, restraints, schedules,
-        sessions, statements, transactions, users,
+        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, restraints,
+        schedules, seals, sessions, statements, transactions, users, verification,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -27,6 +27,7 @@ fn open() -> OpenApiRouter<App> {
         .routes(routes!(health::redis))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::scrape))
 }
 
 /// Where secrets are tried: failures are counted.
@@ -53,6 +54,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(entries::balance))
         .routes(routes!(entries::list))
         .routes(routes!(statements::draw))
+        .routes(routes!(seals::explain))
+        .routes(routes!(seals::list))
+        .routes(routes!(seals::get))
         .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
         .routes(routes!(batches::outcome))
@@ -72,4 +76,6 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(restraints::set_limits))
         .routes(routes!(restraints::freeze, restraints::unfreeze))
         .routes(routes!(admin::audit_logs))
+        .routes(routes!(metrics::contention))
+        .routes(routes!(verification::last, verification::check))
 }

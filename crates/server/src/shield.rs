@@ -5,11 +5,10 @@
 //! the connection. So a change that was waited for in vain may still happen, and
 //! its client is told that.
 
-use crate::problem::Problem;
+use crate::{front::Next, problem::Problem};
 use axum::{
     extract::Request,
     http::{HeaderMap, StatusCode, Version, header, uri::Authority},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use platform::Error;
@@ -20,7 +19,7 @@ use tracing::Instrument;
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the handler apart from its client.
-pub(crate) async fn apart(request: Request, next: Next) -> Response {
+pub(crate) async fn apart(request: Request, next: impl Next) -> Response {
     let changes_nothing = request.method().is_safe();
     let handler = tokio::spawn(next.run(request).in_current_span());
     match tokio::time::timeout(HANDLER_TIMEOUT, handler).await {
@@ -39,7 +38,7 @@ pub(crate) async fn apart(request: Request, next: Next) -> Response {
 }
 
 /// Refuses what RFC 9112 section 3.2 wants refused: no Host, two, or nonsense.
-pub(crate) async fn host(request: Request, next: Next) -> Response {
+pub(crate) async fn host(request: Request, next: impl Next) -> Response {
     if is_host_sound(request.version(), request.headers()) {
         return next.run(request).await;
     }

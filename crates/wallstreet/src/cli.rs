@@ -11,7 +11,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   all went well
   1   it failed; the message says why
-  2   the command line is wrong
+  2   the command line is wrong, or verify could not check
   6   doctor found something
   69  the database is not available
   75  another process has the data directory
@@ -20,6 +20,17 @@ Exit codes:
 
 Settings come from flags, then the environment, then the file wallstreet.toml:
   `wallstreet config` shows them, `wallstreet config --example` explains them.";
+
+macro_rules! verify_exit_codes {
+    () => {
+        "\
+Exit codes:
+  0   everything holds
+  1   something does not; the output says what
+  2   it could not be checked"
+    };
+}
+const VERIFY_EXIT_CODES: &str = verify_exit_codes!();
 
 /// A self-hosted platform for financial accounts.
 #[derive(Debug, Parser)]
@@ -61,6 +72,8 @@ pub enum Command {
     Migrate(Migrate),
     #[command(subcommand)]
     Admin(Admin),
+    #[command(subcommand)]
+    Verify(Verify),
     Doctor(Json),
     Config(Show),
     /// Print the API's description (OpenAPI 3.1, JSON)
@@ -150,6 +163,46 @@ pub struct Create {
     /// Read the password from standard input: its first line
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+/// Recompute the ledger, or a proof of a balance
+#[derive(Debug, Subcommand)]
+#[command(after_help = VERIFY_EXIT_CODES)]
+pub enum Verify {
+    Ledger(Ledger),
+    Proof(Proof),
+}
+
+/// Recompute everything that is stored about money from the entries of the book
+///
+/// Balances, sequences, running balances, transactions, transfers, reversals, holds, limits, the sum of each currency, and
+/// every entry against the seals: all of one moment, while others go on posting. Changes nothing, and names what differs.
+/// Works on DATABASE_URL or on the embedded PostgreSQL, also beside a running server.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(after_help = concat!("Examples:\n  wallstreet verify ledger\n  wallstreet verify ledger --json\n\n", verify_exit_codes!()))]
+pub struct Ledger {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Check a proof of a balance, without a server, a database or a configuration
+///
+/// FILE is the answer of GET /api/v1/accounts/{id}/balance/explain; - is standard input.
+#[derive(Debug, Args)]
+#[command(after_help = concat!("\
+Examples:
+  wallstreet verify proof balance.json
+  wallstreet verify proof balance.json --seal 4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4
+
+", verify_exit_codes!()))]
+pub struct Proof {
+    /// The proof
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The hash that you kept of the seal which the proof names
+    #[arg(long, value_name = "HASH")]
+    pub seal: Option<platform::proof::Digest>,
 }
 
 /// Look for what is wrong, and say how to mend it

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Anything that has no code of its own.
     Failed = 1,
+    /// `verify` could not check.
+    NotChecked = 2,
     /// `doctor` found something.
     Findings = 6,
     /// EX_UNAVAILABLE of sysexits.h: no database.

@@ -8,6 +8,7 @@
 //! a lock nor a link.
 
 mod batch;
+mod contention;
 mod draft;
 mod read;
 mod references;
@@ -17,7 +18,8 @@ mod waiting;
 mod writer;
 
 use crate::{
-    actor::Actor,
+    Platform,
+    actor::{Actor, Permission},
     clock::Clock,
     db,
     error::{Error, Result},
@@ -26,6 +28,8 @@ use crate::{
     settings::PoolSettings,
     transactions::{Description, Metadata, RateSource, Transaction},
 };
+pub use contention::Contention;
+use contention::Meters;
 use ledger::{AccountId, Action, Authority};
 use references::References;
 use std::{
@@ -61,6 +65,15 @@ pub(crate) struct Words {
     pub(crate) rate_source: Option<RateSource>,
 }
 
+/// What the posting road of this server is doing.
+///
+/// # Errors
+/// Only for an administrator; a key needs `read:audit`.
+pub fn contention(platform: &Platform, actor: &Actor) -> Result<Contention> {
+    actor.require(Permission::ReadAudit)?;
+    Ok(platform.contention())
+}
+
 /// An order on its way through the queue.
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -80,6 +93,7 @@ type Answer = Result<Outcome<Transaction>>;
 /// The way in.
 pub(crate) struct Queue {
     waiting: Arc<Waiting>,
+    meters: Arc<Meters>,
     writers: Mutex<JoinSet<()>>,
 }
 
@@ -91,13 +105,18 @@ impl Queue {
         let waiting = Arc::new(Waiting::new(CAPACITY));
         let start = u32::from_be_bytes(secret::random::<4>()?);
         let references = Arc::new(References::starting_at(start));
+        let meters = Arc::new(Meters::new());
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
-            let writer =
-                Arc::new(Writer::new(pool.clone(), Arc::clone(clock), Arc::clone(&references)));
+            let writer = Arc::new(Writer {
+                pool: pool.clone(),
+                clock: Arc::clone(clock),
+                references: Arc::clone(&references),
+                meters: Arc::clone(&meters),
+            });
             writers.spawn(writer::run(writer, Arc::clone(&waiting)));
         }
-        Ok(Self { waiting, writers: Mutex::new(writers) })
+        Ok(Self { waiting, meters, writers: Mutex::new(writers) })
     }
 
     /// Posts one order; returns when its outcome is durable.
@@ -112,11 +131,19 @@ impl Queue {
         let (reply, answers) = oneshot::channel();
         let job = Job { orders, atomic, reply, since: Instant::now() };
         self.waiting.enter(job).map_err(|refusal| match refusal {
-            Refused::Full => refused("the posting queue is full"),
+            Refused::Full => {
+                self.meters.shed();
+                refused("the posting queue is full")
+            }
             Refused::Closed => Error::shutting_down(),
         })?;
         let unknown = |_| Error::OutcomeUnknown { cause: "the writer fell".to_owned() };
         answers.await.map_err(unknown)
+    }
+
+    /// What it is doing.
+    pub(crate) fn contention(&self) -> Contention {
+        self.meters.read(self.waiting.depth())
     }
 
     /// Takes no more orders and returns when the last one is answered.

@@ -14,10 +14,12 @@ macro_rules! accounts {
 }
 
 statements! {
-    /// What the keys of a batch already stand for.
+    /// What the keys of a batch already stand for. One look into the index a key,
+    /// however empty the table was when this was planned.
     FIND_KEYS = "SELECT k.user_id, k.key, k.fingerprint, k.outcome, k.request_id, k.created_at
           FROM unnest($1::uuid[], $2::text[]) AS asked (user_id, key)
-          JOIN wallstreet.idempotency_keys k ON k.user_id = asked.user_id AND k.key = asked.key";
+         CROSS JOIN LATERAL (SELECT * FROM wallstreet.idempotency_keys i
+                              WHERE i.user_id = asked.user_id AND i.key = asked.key LIMIT 1) k";
     /// Locks every account the batch can touch, in id order, so that opposite
     /// transfers cannot deadlock. The order by is what makes it so: keep it.
     LOCK_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE");

@@ -119,6 +119,11 @@ impl Waiting {
         self.bell.notify_one();
     }
 
+    /// How many orders wait.
+    pub(super) fn depth(&self) -> usize {
+        self.state().orders
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,6 +9,7 @@
 use super::{
     Answer, Order,
     batch::{self, Patience},
+    contention::Meters,
     references::References,
     refused, store,
     waiting::{Job, Waiting},
@@ -41,9 +42,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Posts batches, one at a time.
 pub(super) struct Writer {
-    pool: Pool,
-    clock: Arc<dyn Clock>,
-    references: Arc<References>,
+    pub(super) pool: Pool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) references: Arc<References>,
+    pub(super) meters: Arc<Meters>,
 }
 
 /// Takes all that waits and posts it, until the room is closed and empty. A batch
@@ -60,11 +62,6 @@ pub(super) async fn run(writer: Arc<Writer>, waiting: Arc<Waiting>) {
 }
 
 impl Writer {
-    /// A writer on connections of its own.
-    pub(super) fn new(pool: Pool, clock: Arc<dyn Clock>, references: Arc<References>) -> Self {
-        Self { pool, clock, references }
-    }
-
     /// Posts the jobs together and answers everyone. If one order makes the
     /// database refuse the whole, each job is posted alone, so that it hurts only
     /// itself.
@@ -78,7 +75,14 @@ impl Writer {
                 fresh.push(job);
             }
         }
-        let answers = match self.post(&fresh).await {
+        let began = Instant::now();
+        self.meters.begun(fresh.iter().flat_map(|job| &job.orders));
+        for job in &fresh {
+            self.meters.waited(job.since.elapsed());
+        }
+        let posted = self.post(&fresh).await;
+        self.meters.took(began.elapsed());
+        let answers = match posted {
             Ok(answers) => answers,
             Err(Error::Internal(cause)) if fresh.len() > 1 => {
                 tracing::error!(%cause, "a batch was refused: posting its jobs one by one");
@@ -118,6 +122,7 @@ impl Writer {
                     if attempt < ATTEMPTS && began.elapsed() < RETRY_PATIENCE =>
                 {
                     tracing::warn!(attempt, cause, "the database dropped a batch: trying again");
+                    self.meters.retried();
                     tokio::time::sleep(Duration::from_millis(20) * attempt * attempt).await;
                     attempt += 1;
                 }
@@ -156,6 +161,7 @@ impl Writer {
 
     /// Finds out whether a batch whose COMMIT got no answer took place.
     async fn settle(&self, xid: &str, witness: Option<Uuid>, error: String) -> Result<()> {
+        self.meters.in_doubt();
         tracing::warn!(xid, error, "COMMIT got no answer: asking what became of it");
         // What only refused can be done again: it moved nothing.
         let Some(witness) = witness else { return Err(refused(&error)) };

@@ -263,6 +263,7 @@ impl Verdict {
                     | Error::Unavailable { .. }
                     | Error::OutcomeUnknown { .. }
                     | Error::Undone
+                    | Error::DerivationTooLong { .. }
                     | Error::Internal(_) => return Err(error),
                 };
                 Ok(Self { result: Err((error.code(), error.to_string())), kept })

@@ -21,5 +21,7 @@ mod people;
 mod programs;
 mod schedules;
 mod schema;
+mod seals;
 mod trail;
+mod verification;
 mod vocabulary;

@@ -4,6 +4,7 @@
 //! by side, so that they agree. Knows no endpoint.
 
 mod choice;
+mod digest;
 mod metadata;
 mod money;
 mod number;
@@ -15,6 +16,7 @@ pub(crate) use choice::{
     AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, Order, Purpose, Role,
     RunStatus, ScheduleStatus, Status, Unit, UserStatus,
 };
+pub(crate) use digest::{Digest, Neighbour};
 pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, Overdraft, Rate, Turnover, WrittenAmount};
 pub(crate) use number::{EveryCount, RunCount};

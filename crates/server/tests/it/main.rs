@@ -20,6 +20,7 @@ mod limits;
 mod lists;
 mod outcome;
 mod people;
+mod proof;
 mod quick_start;
 mod restraints;
 mod statements;

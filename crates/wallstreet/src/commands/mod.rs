@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod migrate;
 mod serve;
+mod verify;
 
 use crate::{
     cli::{Cli, Command},
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(_) => serve::run(&load()?),
         Command::Migrate(migrate) => migrate::run(migrate, load),
         Command::Admin(admin) => admin::run(admin, &load()?),
+        Command::Verify(what) => verify::run(what, load),
         Command::Doctor(how) => doctor::run(load(), how.json),
         Command::Config(how) => config::run(how, &flags),
         Command::Openapi => print(&server::openapi()),

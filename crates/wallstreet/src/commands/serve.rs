@@ -41,7 +41,7 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
-        let background = Background::start(&platform);
+        let background = Background::start(&platform, config.check_interval);
         let served = serve(config, &database, platform.clone(), listener, stop).await;
         background.stop().await;
         platform.shutdown().await;

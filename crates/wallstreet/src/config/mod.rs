@@ -84,6 +84,8 @@ pub struct Config {
     pub api_key_salt: Option<Secret>,
     /// Lifetimes of tokens, cost of hashes, who completes deposits.
     pub logins: Logins,
+    /// How often the ledger is checked; `None`: never.
+    pub check_interval: Option<Duration>,
     /// A directive of `tracing`.
     pub log_level: String,
     /// How log lines look.
@@ -187,6 +189,7 @@ impl Reader {
         let jwt_secret = self.optional("JWT_SECRET", secrets::parse(environment));
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
         let logins = self.logins(development);
+        let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
         if development && !address.ip().is_loopback() {
             self.layers.warnings.push(format!(
                 "HOST {ip} lets other machines in, and development has an administrator with a published password: \
@@ -211,6 +214,7 @@ impl Reader {
             jwt_secret,
             api_key_salt,
             logins,
+            check_interval,
             log_level,
             log_format,
             effective: Vec::new(),

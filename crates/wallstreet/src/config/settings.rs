@@ -162,6 +162,11 @@ const LOGINS: &[Setting] = &[
         Depends("true in development, else false"),
         "Whether users complete their own deposits, credits and debits; otherwise only administrators do.",
     ),
+    setting(
+        "LEDGER_CHECK_INTERVAL",
+        Value("1h"),
+        "How often a running server checks the whole ledger, as `wallstreet verify ledger` does; 0 for never.",
+    ),
 ];
 
 const LOGS: &[Setting] = &[

@@ -67,6 +67,14 @@ pub fn duration(text: &str) -> Result<Duration, Expected> {
     Ok(Duration::from_secs(seconds))
 }
 
+/// A number and its unit, or 0 for never.
+pub fn interval(text: &str) -> Result<Option<Duration>, Expected> {
+    if text == "0" {
+        return Ok(None);
+    }
+    duration(text).map(Some).map_err(|expected| format!("0 for never, or {expected}"))
+}
+
 /// An address to listen on.
 pub fn address(text: &str) -> Result<IpAddr, Expected> {
     if text == "localhost" {

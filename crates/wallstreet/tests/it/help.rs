@@ -50,6 +50,13 @@ fn the_help_of_admin_reads_well() {
 }
 
 #[test]
+fn the_help_of_verify_reads_well() {
+    insta::assert_snapshot!(help(&["verify"]));
+    insta::assert_snapshot!("verify_ledger", help(&["verify", "ledger"]));
+    insta::assert_snapshot!("verify_proof", help(&["verify", "proof"]));
+}
+
+#[test]
 fn the_help_of_doctor_reads_well() {
     insta::assert_snapshot!(help(&["doctor"]));
 }

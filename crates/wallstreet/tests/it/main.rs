@@ -12,3 +12,4 @@ mod refusals;
 mod schedules;
 mod tls;
 mod users;
+mod verify;

@@ -1,0 +1,39 @@
+//! Proof of a balance: the texts that are hashed, the tree over them, and the
+//! check of a derivation that somebody hands us.
+//!
+//! Everything here is a pure function of its arguments: no database, no clock,
+//! no configuration. What is hashed is written down in `docs/proof.md`, and
+//! `scripts/verify-dump.py` computes the same without this code.
+
+mod check;
+mod derivation;
+mod digest;
+mod entry;
+pub mod merkle;
+mod read;
+mod seal;
+
+pub use check::{Finding, check};
+pub use derivation::{Derivation, Hold, Sealed};
+pub use digest::Digest;
+pub use entry::Entry;
+pub use read::{Unreadable, read};
+pub use seal::Seal;
+
+use jiff::Timestamp;
+use ledger::Money;
+
+/// A field of a hashed text that may be absent: nothing, then.
+fn maybe<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// A moment as hashed texts have it: UTC, always with microseconds.
+fn moment(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// Adds up; `None` beyond what an account can hold.
+fn sum(amounts: impl IntoIterator<Item = Money>) -> Option<Money> {
+    amounts.into_iter().try_fold(Money::ZERO, Money::plus)
+}

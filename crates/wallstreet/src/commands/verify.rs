@@ -1,0 +1,186 @@
+//! `verify`: the ledger recomputed, or a proof of a balance.
+//!
+//! Has exit codes of its own, which scripts can tell apart: sound, not sound, not checked.
+
+use super::{bank, block_on, print};
+use crate::{
+    cli::{Ledger, Proof, Verify},
+    config::Config,
+    database::Database,
+    failure::{Exit, Failure},
+    terminal::{self, Ink, ink},
+};
+use platform::{
+    proof,
+    verification::{self, Check, Pace, Progress, Report},
+};
+use serde_json::json;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Read},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Does it.
+pub fn run(
+    what: Verify,
+    load: impl FnOnce() -> Result<Config, Failure>,
+) -> Result<ExitCode, Failure> {
+    let verified = match what {
+        Verify::Ledger(how) => load().and_then(|config| ledger(&config, how)),
+        Verify::Proof(which) => proof_of_balance(&which),
+    };
+    let sound = verified.map_err(|failure| Failure { exit: Exit::NotChecked, ..failure })?;
+    Ok(if sound { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn ledger(config: &Config, how: Ledger) -> Result<bool, Failure> {
+    let database = Database::any(config)?;
+    let report = block_on(async {
+        let platform = bank(config, database.url()).await?;
+        let mut told = Told::default();
+        let report = verification::check(&platform, Pace::Full, |step| told.tell(step)).await;
+        platform.shutdown().await;
+        Ok(report?)
+    });
+    database.close();
+    let report = report?;
+    print(&if how.json { document(&report) } else { lines(&report) })?;
+    Ok(report.is_sound())
+}
+
+/// What was said about the progress: each check once, a long one every few seconds.
+#[derive(Default)]
+struct Told {
+    name: &'static str,
+    at: Option<Instant>,
+}
+
+impl Told {
+    fn tell(&mut self, Progress { name, done, of }: Progress) {
+        let again = self.at.is_none_or(|at| at.elapsed() > Duration::from_secs(2));
+        if self.name == name && !again {
+            return;
+        }
+        (self.name, self.at) = (name, Some(Instant::now()));
+        match done {
+            0 => terminal::step("checking", name),
+            done => {
+                terminal::step("checking", format_args!("{name}: {} %", done * 100 / of.max(1)));
+            }
+        }
+    }
+}
+
+fn document(report: &Report) -> String {
+    let check = |check: &Check| {
+        let first: Vec<_> = check
+            .first
+            .iter()
+            .map(|one| {
+                json!({"subject": one.subject, "what": one.what, "stored": one.stored,
+                    "recomputed": one.recomputed})
+            })
+            .collect();
+        json!({"name": check.name, "rule": check.rule, "examined": check.examined,
+            "differences": check.differences, "tookMs": check.took.as_millis(), "first": first})
+    };
+    let checks: Vec<_> = report.checks.iter().map(check).collect();
+    let size = report.size;
+    let document = json!({
+        "sound": report.is_sound(),
+        "at": format!("{:.3}", report.at),
+        "tookMs": report.took.as_millis(),
+        "accounts": size.accounts,
+        "transactions": size.transactions,
+        "entries": size.entries,
+        "seals": size.seals,
+        "sealedUpTo": size.sealed_up_to,
+        "differences": report.differences(),
+        "checks": checks,
+    });
+    format!("{document:#}")
+}
+
+fn lines(report: &Report) -> String {
+    let stdout = io::stdout();
+    let mut text = String::new();
+    for check in &report.checks {
+        let mark = match check.differences {
+            0 => ink(&stdout, Ink::Good, "✓"),
+            _ => ink(&stdout, Ink::Bad, "✗"),
+        };
+        let Check { name, examined, differences, took, .. } = check;
+        let took = took.as_secs_f64();
+        let _ = writeln!(
+            text,
+            "{mark} {name:<13}{examined:>12} examined {differences:>8} differ {took:>8.2} s"
+        );
+        if *differences > 0 {
+            let _ = writeln!(text, "    not so: {}", check.rule);
+        }
+        for one in &check.first {
+            let _ = writeln!(
+                text,
+                "    {}: {} is {}, recomputed {}",
+                one.subject, one.what, one.stored, one.recomputed
+            );
+        }
+        let shown = i64::try_from(check.first.len()).unwrap_or(i64::MAX);
+        if *differences > shown {
+            let _ = writeln!(text, "    and {} more", differences - shown);
+        }
+    }
+    let (entries, took) = (report.size.entries, report.took.as_secs_f64());
+    let _ = match report.differences() {
+        0 => writeln!(text, "\nThe ledger is sound. Entries: {entries}; time: {took:.2} s."),
+        1 => writeln!(text, "\nThe ledger is NOT sound: 1 difference."),
+        many => writeln!(text, "\nThe ledger is NOT sound: {many} differences."),
+    };
+    text
+}
+
+fn proof_of_balance(Proof { file, seal }: &Proof) -> Result<bool, Failure> {
+    let shown = file.display();
+    let unread = |why: String| {
+        Failure::new(Exit::NotChecked, format!("{shown} is no proof of a balance: {why}"))
+            .next("save the answer of GET /api/v1/accounts/{id}/balance/explain, as it came")
+    };
+    let mut json = String::new();
+    let read = match file.as_os_str() == "-" {
+        true => io::stdin().read_to_string(&mut json).map(|_| ()),
+        false => fs::read_to_string(file).map(|text| json = text),
+    };
+    read.map_err(|error| unread(error.to_string()))?;
+    let derivation = proof::read(&json).map_err(|error| unread(error.to_string()))?;
+    let findings = proof::check(&derivation, *seal);
+    let stdout = io::stdout();
+    let mut text = String::new();
+    for finding in &findings {
+        let mark = match finding.holds {
+            true => ink(&stdout, Ink::Good, "✓"),
+            false => ink(&stdout, Ink::Bad, "✗"),
+        };
+        let _ = writeln!(text, "{mark} {}", finding.sentence);
+    }
+    let holds = findings.iter().all(|finding| finding.holds);
+    let account = derivation.account;
+    let _ = match (holds, seal, &derivation.sealed) {
+        (false, ..) => writeln!(text, "\nThe proof does NOT hold."),
+        (true, Some(_), _) => writeln!(text, "\nThe proof of account {account} holds."),
+        (true, None, Some(sealed)) => writeln!(
+            text,
+            "\nThe proof of account {account} holds in itself. That the seal is the bank's, only a hash tells that you kept \
+             earlier or got elsewhere: give it with --seal (this one's is {}).",
+            sealed.seal.hash
+        ),
+        (true, None, None) => writeln!(
+            text,
+            "\nThe proof of account {account} holds in itself. No seal covers it yet: ask again in a moment."
+        ),
+    };
+    print(&text)?;
+    Ok(holds)
+}
