@@ -25,7 +25,7 @@ pub(crate) async fn frame(app: App, mut request: Request, next: impl Next) -> Re
     let origin = origin::of(&request, &app.settings.trusted_proxies);
     let trace = origin::traceparent(request.headers());
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let span = tracing::info_span!(
+    let span = tracing::debug_span!(
         "request",
         method = %request.method(),
         path = path.unwrap_or("-"),

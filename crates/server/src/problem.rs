@@ -137,7 +137,7 @@ impl Problem {
         let More { errors, data, retry_after, original, cause } = *self.more;
         let (status, code) = (self.status, self.code);
         if let Some(cause) = cause {
-            tracing::error!(status = status.as_u16(), code, %cause, "request failed");
+            tracing::error!(status = status.as_u16(), code, request_id, %cause, "request failed");
         }
         let replayed = original.is_some();
         let (at, request_id) = match original {

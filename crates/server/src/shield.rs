@@ -61,10 +61,20 @@ fn is_host_sound(version: Version, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{Router, body::Body, http::Method, middleware::from_fn, routing::get};
+    use axum::{
+        Router,
+        body::Body,
+        http::Method,
+        middleware::{self, from_fn},
+        routing::get,
+    };
     use http_body_util::BodyExt;
     use jiff::Timestamp;
     use tower::ServiceExt;
+
+    async fn around(request: Request, next: middleware::Next) -> Response {
+        apart(request, move |request| next.run(request)).await
+    }
 
     #[tokio::test]
     async fn a_panic_costs_one_request() {
@@ -73,7 +83,7 @@ mod tests {
         }
         let stand = get(|| async { StatusCode::OK });
         let router = Router::new().route("/falls", get(fall)).route("/stands", stand);
-        let router = router.layer(from_fn(apart));
+        let router = router.layer(from_fn(around));
         let ask = async |path: &str| {
             let request = Request::builder().uri(path).body(Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()
@@ -88,7 +98,7 @@ mod tests {
     async fn a_change_waited_for_in_vain_may_have_happened_and_a_question_has_not() {
         let never =
             get(std::future::pending::<StatusCode>).post(std::future::pending::<StatusCode>);
-        let router = Router::new().route("/", never).layer(from_fn(apart));
+        let router = Router::new().route("/", never).layer(from_fn(around));
         for (method, code) in [
             (Method::GET, "unavailable"),
             (Method::HEAD, "unavailable"),
