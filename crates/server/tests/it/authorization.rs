@@ -102,7 +102,7 @@ async fn nobody_gets_401_from_everything_that_is_not_public() {
     }
     let public: Vec<_> =
         operations().into_iter().filter(Operation::is_public).map(|o| o.id()).collect();
-    insta::assert_snapshot!(public.join(" "), @"get_root login refresh register get_health get_database_health get_detailed_health get_redis_health get_liveness get_readiness");
+    insta::assert_snapshot!(public.join(" "), @"get_root login refresh register get_health get_database_health get_detailed_health get_redis_health get_liveness get_metrics get_readiness");
 }
 
 #[tokio::test]
