@@ -1,6 +1,7 @@
 //! What a money rule may know of an account.
 
 use crate::{AccountId, Amount, Currency, Day, Direction, Moment, Money, UserId, words};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
 
@@ -45,7 +46,7 @@ pub struct Account {
 
 /// How much may go out of an account; by default no more than is there, and
 /// that without limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// How far below zero the available balance may go; zero or more.
     pub overdraft: Money,

@@ -51,6 +51,19 @@ impl Money {
         Self(self.0.saturating_neg())
     }
 
+    /// Reads zero or more, as [`Amount::parse`] reads an amount.
+    ///
+    /// # Errors
+    /// [`AmountError`] says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<Self, AmountError> {
+        let hundredths = decimal::parse(text, 2).map_err(|flaw| match flaw {
+            Flaw::Negative => AmountError::Negative,
+            flaw => flaw.into(),
+        })?;
+        let hundredths = i64::try_from(hundredths).ok();
+        hundredths.and_then(Self::from_hundredths).ok_or(AmountError::TooLarge)
+    }
+
     /// The sum as an amount to move; `None` if there is none.
     pub fn positive(self) -> Option<Amount> {
         Amount::from_hundredths(self.0)
@@ -132,6 +145,9 @@ pub enum AmountError {
     /// Zero or less.
     #[error("must be greater than zero")]
     NotPositive,
+    /// Less than zero, where zero is allowed.
+    #[error("must be zero or more")]
+    Negative,
     /// A third decimal.
     #[error("must have at most two decimals")]
     TooPrecise,

@@ -78,8 +78,8 @@ pub struct Authority {
     /// Only this user's accounts and transactions; `None`: everybody's.
     pub only: Option<UserId>,
     /// May complete what changes how much money the bank holds by word alone:
-    /// deposits, credits and debits; reverse those and withdrawals; set a
-    /// business date.
+    /// deposits, credits and debits; reverse those and withdrawals; name an
+    /// exchange rate; set a business date.
     pub settles: bool,
 }
 

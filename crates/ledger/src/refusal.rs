@@ -178,23 +178,42 @@ pub enum Refusal {
         /// What would be got.
         currency: Currency,
     },
+    /// A rate says how much money there is in the other currency.
+    #[error(
+        "Naming an exchange rate needs an administrator, or a key of theirs with process:transactions"
+    )]
+    RateNotAllowed,
     /// A rate where nothing is exchanged.
     #[error("A rate is only for a transfer between two currencies: leave it out")]
     RateWithoutExchange,
     /// Only an empty account can be closed.
-    #[error("The account still holds {balance} {currency}: move it away before closing")]
+    #[error(
+        "The account {} {currency}: {} before closing",
+        if *.balance < Money::ZERO { format!("is overdrawn by {}", .balance.negated()) } else { format!("still holds {balance}") },
+        if *.balance < Money::ZERO { "pay it back" } else { "move it away" },
+    )]
     AccountNotEmpty {
-        /// What is left.
+        /// What is left; below zero, what is owed.
         balance: Money,
+        /// In what.
+        currency: Currency,
+    },
+    /// An overdraft is not taken away while it is used.
+    #[error(
+        "{used} {currency} of the overdraft is in use: allow at least that, or wait until it is paid back"
+    )]
+    OverdraftInUse {
+        /// How far the available balance is below zero.
+        used: Money,
         /// In what.
         currency: Currency,
     },
     /// Only an account at rest can be closed.
     #[error("The account has pending transactions: process or cancel them before closing")]
     AccountHasPending,
-    /// A user leaves only with all accounts empty.
+    /// A user leaves only with all accounts empty and free.
     #[error(
-        "An account still holds money or has pending transactions: empty it before closing the user"
+        "An account still holds or owes money, has pending transactions or is frozen: settle that before closing the user"
     )]
     UserHasMoney,
     /// The balance would exceed `DECIMAL(15,2)`.
@@ -237,7 +256,9 @@ impl Refusal {
             Self::EffectiveInFuture => "effective_in_future",
             Self::ExchangeTooSmall { .. } => "exchange_too_small",
             Self::RateWithoutExchange => "rate_without_exchange",
+            Self::RateNotAllowed => "rate_not_allowed",
             Self::AccountNotEmpty { .. } => "account_not_empty",
+            Self::OverdraftInUse { .. } => "overdraft_in_use",
             Self::AccountHasPending => "account_has_pending",
             Self::UserHasMoney => "user_has_money",
             Self::BalanceTooLarge => "balance_too_large",

@@ -128,6 +128,7 @@ impl From<Refusal> for Error {
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
             Refusal::ReversalNotYours => Self::Forbidden(Forbidden::NotTheReceiver),
             Refusal::BackdatingNotAllowed => Self::Forbidden(Forbidden::Backdating),
+            Refusal::RateNotAllowed => Self::Forbidden(Forbidden::Rate),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
             refusal => Self::Refused { refusal, original: None },
         }
@@ -211,6 +212,8 @@ coded! {
         NotTheReceiver = "reversal_not_yours", "Only the receiver can give a transfer back, or an administrator";
         /// See `Refusal::BackdatingNotAllowed`.
         Backdating = "backdating_not_allowed", "A business date needs an administrator, or a key of theirs with process:transactions";
+        /// See `Refusal::RateNotAllowed`.
+        Rate = "rate_not_allowed", "Naming an exchange rate needs an administrator, or a key of theirs with process:transactions";
         /// See `Refusal::SettlementNotAllowed`.
         Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions";
     }

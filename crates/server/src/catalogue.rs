@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 48] = [
+const SINGLE: [(u16, &str, &str); 49] = [
     (
         400,
         "validation_failed",
@@ -43,7 +43,16 @@ const SINGLE: [(u16, &str, &str); 48] = [
         "The transaction was written without the platform, and nothing was held for it",
     ),
     (422, "transaction_not_pending", "The transaction has already ended"),
-    (422, "account_not_empty", "The account still holds money: move it away before closing"),
+    (
+        422,
+        "account_not_empty",
+        "The account still holds money or is overdrawn: bring it to zero before closing",
+    ),
+    (
+        422,
+        "overdraft_in_use",
+        "More of the overdraft is in use than is to be allowed; the message says how much",
+    ),
     (
         422,
         "account_has_pending",
@@ -52,7 +61,7 @@ const SINGLE: [(u16, &str, &str); 48] = [
     (
         422,
         "user_has_money",
-        "An account of the user still holds or expects money: empty it before closing",
+        "An account of the user still holds, owes or expects money, or is frozen: settle that before closing",
     ),
     (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
     (

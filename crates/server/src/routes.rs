@@ -4,8 +4,8 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, schedules,
-        seals, sessions, statements, transactions, users, verification,
+        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, restraints,
+        schedules, seals, sessions, statements, transactions, users, verification,
     },
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -72,6 +72,9 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(admin::users))
         .routes(routes!(admin::user, admin::change_user))
         .routes(routes!(admin::accounts))
+        .routes(routes!(restraints::account))
+        .routes(routes!(restraints::set_limits))
+        .routes(routes!(restraints::freeze, restraints::unfreeze))
         .routes(routes!(admin::audit_logs))
         .routes(routes!(metrics::contention))
         .routes(routes!(verification::last, verification::check))

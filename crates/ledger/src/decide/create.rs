@@ -78,6 +78,9 @@ fn check_terms(book: &Book, authority: Authority, order: &NewTransaction) -> Res
     if order.complete && needs_settlement(order.kind) && !authority.settles {
         return Err(Refusal::SettlementNotAllowed);
     }
+    if order.rate.is_some() && !authority.settles {
+        return Err(Refusal::RateNotAllowed);
+    }
     if let Some(effective) = order.effective {
         if !authority.settles {
             return Err(Refusal::BackdatingNotAllowed);

@@ -1,6 +1,6 @@
 //! Exchanges: two amounts, one rate, and not a fraction lost.
 
-use crate::world::{ADA, BOB, NOON, ROOT, World, account_id, amount, funds, user};
+use crate::world::{ADA, BOB, MODEST, NOON, ROOT, World, account_id, amount, funds, user};
 use ledger::{
     AccountStatus, Action, Capture, Currency, Exchange, Kind, NewTransaction, Rate, RateError,
     Refusal, Remainder, Status, SystemAccount,
@@ -78,6 +78,22 @@ fn currencies_still_do_not_mix_without_a_rate_and_a_rate_needs_two() {
     let order = world.order(Kind::Deposit, 1, "1");
     let order = NewTransaction { rate: Some(rate("1")), ..order };
     assert_eq!(world.create(ROOT, order), Err(Refusal::RateWithoutExchange));
+}
+
+#[test]
+fn a_rate_is_named_only_by_who_may_change_how_much_money_there_is() {
+    let mut world = bank();
+    world.put(2, ADA, "EUR", AccountStatus::Active, "0");
+    let order = world.order(Kind::Transfer, 1, "1");
+    let order = NewTransaction {
+        target: Some(account_id(2)),
+        rate: Some(rate("1000000")),
+        complete: false,
+        ..order
+    };
+    assert_eq!(world.create(MODEST, order.clone()), Err(Refusal::RateNotAllowed));
+    let agreed = world.create(ROOT, order).unwrap().legs[0].id;
+    assert!(world.complete(MODEST, agreed).is_ok(), "what was agreed, its sender completes");
 }
 
 #[test]

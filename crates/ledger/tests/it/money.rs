@@ -70,6 +70,24 @@ fn sums_beyond_the_documented_column_do_not_exist() {
     assert_eq!(Money::from_hundredths(i64::MIN), None);
 }
 
+#[test]
+fn a_sum_that_may_be_nothing_is_read_like_an_amount_but_for_zero() {
+    let read = |text| Money::parse(text).map(|money| money.to_string());
+    assert_eq!(read("0"), Ok("0.00".to_owned()));
+    assert_eq!(read("500.5"), Ok("500.50".to_owned()));
+    assert_eq!(read("9999999999999.99"), Ok(Money::MAX.to_string()));
+    for (text, reason) in [
+        ("-0", AmountError::Negative),
+        ("-5", AmountError::Negative),
+        ("", AmountError::Malformed),
+        ("1e3", AmountError::Malformed),
+        ("0.001", AmountError::TooPrecise),
+        ("10000000000000", AmountError::TooLarge),
+    ] {
+        assert_eq!(Money::parse(text), Err(reason), "{text:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_printed_reads_back_as_the_same_amount(hundredths in 1_i64..=999_999_999_999_999) {

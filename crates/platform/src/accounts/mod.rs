@@ -1,9 +1,10 @@
 //! Accounts: where a user holds money.
 //!
 //! Owns the table `accounts`. Balances are changed by [`crate::posting`] alone; here
-//! an account is opened, suspended, restored and closed, always under the row lock
-//! that money takes.
+//! an account is opened, suspended, restored, restrained and closed, always under the
+//! row lock that money takes.
 
+mod restraints;
 mod store;
 
 use crate::{
@@ -18,8 +19,10 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    AccountId, AccountNumber, AccountStatus, Currency, Money, NumberKey, Refusal, UserId, words,
+    AccountId, AccountNumber, AccountStatus, Currency, Limits, Money, NumberKey, Refusal, UserId,
+    words,
 };
+pub use restraints::{Freeze, FreezeReason, freeze, set_limits, unfreeze};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 pub(crate) use store::ALL as STATEMENTS;
@@ -37,6 +40,12 @@ pub struct Account {
     pub balance: Money,
     pub available_balance: Money,
     pub status: AccountStatus,
+    /// How much may go out of it.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What stops its money, unless that has ended.
+    #[serde(default)]
+    pub freeze: Option<Freeze>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -133,7 +142,7 @@ async fn insert_in(
             &Utc(at),
         ];
         if let Some(row) = tx.find(store::INSERT, &params).await? {
-            return store::read(&row);
+            return store::read(&row, at);
         }
     }
     Err(Error::internal("no free account number in 100 tries"))
@@ -145,13 +154,27 @@ async fn insert_in(
 /// [`Resource::Account`] when it is not the caller's to see.
 pub async fn get(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
     actor.require(Permission::ReadAccounts)?;
-    find(&platform.connection().await?, actor, account).await
+    find(&platform.connection().await?, actor, account, platform.now()).await
 }
 
-async fn find(connection: &Connection, actor: &Actor, account: AccountId) -> Result<Account> {
+/// One account, whosever it is.
+///
+/// # Errors
+/// Only for an administrator. [`Resource::Account`] when there is none.
+pub async fn get_any(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
+    actor.require(Permission::AdminUsers)?;
+    find(&platform.connection().await?, actor, account, platform.now()).await
+}
+
+async fn find(
+    connection: &Connection,
+    actor: &Actor,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Account> {
     let scope = actor.scope().map(|user| user.0);
     let row = connection.find(store::FIND, &[&account.0, &scope]).await?;
-    store::read(&row.ok_or(Error::NotFound(Resource::Account))?)
+    store::read(&row.ok_or(Error::NotFound(Resource::Account))?, now)
 }
 
 /// Passes if the account is the caller's to see.
@@ -160,7 +183,9 @@ pub(crate) async fn require_visible(
     actor: &Actor,
     account: AccountId,
 ) -> Result<()> {
-    find(connection, actor, account).await.map(|_| ())
+    let scope = actor.scope().map(|user| user.0);
+    let row = connection.find(store::FIND, &[&account.0, &scope]).await?;
+    row.map(|_| ()).ok_or(Error::NotFound(Resource::Account))
 }
 
 /// The ids behind account numbers, whoever owns them; an unknown one is left out.
@@ -234,7 +259,8 @@ async fn search(
     let params: [Param<'_>; 8] =
         [&user, &status, &account_type, &currency, &at, &id, &page.fetch(), &page.offset()];
     let rows = connection.query(store::LIST, &params).await?;
-    let accounts = rows.iter().map(store::read).collect::<Result<Vec<_>>>()?;
+    let now = platform.now();
+    let accounts = rows.iter().map(|row| store::read(row, now)).collect::<Result<Vec<_>>>()?;
     let total = match page.counts() {
         true => connection.find(store::COUNT, &[&user, &status, &account_type, &currency]).await?,
         false => None,
@@ -281,11 +307,12 @@ pub async fn set_status(
     status: AccountStatus,
 ) -> Result<Account> {
     actor.require(Permission::WriteAccounts)?;
+    let at = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let scope = actor.scope().map(|user| user.0);
     let row = tx.find(store::LOCK, &[&account.0, &scope]).await?;
-    let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?)?;
+    let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?, at)?;
     if before.status == status {
         return Ok(before);
     }
@@ -298,8 +325,9 @@ pub async fn set_status(
     } else {
         Fact::AccountUpdated { account, owner: before.user_id, status: status.as_str() }
     };
-    let after = store::read(&tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?)?;
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+    let row = tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?;
+    let after = store::read(&row, at)?;
+    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -307,7 +335,7 @@ pub async fn set_status(
 /// Closes an account for good.
 ///
 /// # Errors
-/// Its balance must be zero and nothing pending.
+/// Its balance must be zero, and it must be neither frozen nor waited for.
 pub async fn close(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
     set_status(platform, actor, account, AccountStatus::Closed).await
 }
@@ -320,5 +348,5 @@ async fn require_at_rest_in(tx: &Tx<'_>, account: &Account) -> Result<()> {
     if tx.get(store::HAS_PENDING, &[&account.id.0]).await?.try_get(0)? {
         return Err(Refusal::AccountHasPending.into());
     }
-    Ok(())
+    restraints::unless_frozen(account)
 }

@@ -1,10 +1,11 @@
 //! Statements and rows of `accounts`.
 
-use super::{Account, Summary};
+use super::{Account, Summary, restraints};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
     error::Result,
 };
+use jiff::Timestamp;
 use ledger::{AccountId, UserId};
 use tokio_postgres::Row;
 
@@ -12,7 +13,8 @@ use tokio_postgres::Row;
 macro_rules! columns {
     () => {
         "id, user_id, account_number, account_type, currency, balance, available_balance, \
-         status, created_at, updated_at"
+         status, overdraft_limit, transaction_limit, daily_limit, freeze_scope, freeze_reason, \
+         freeze_until, created_at, updated_at"
     };
 }
 
@@ -51,6 +53,14 @@ statements! {
                            AND NOT (transaction_type = 'transfer' AND direction IS NOT DISTINCT FROM 'in'))";
     /// Another state.
     SET_STATUS = concat!("UPDATE accounts SET status = $2 WHERE id = $1 RETURNING ", columns!());
+    /// Other limits.
+    SET_LIMITS = "UPDATE accounts SET overdraft_limit = $2, transaction_limit = $3, daily_limit = $4
+         WHERE id = $1";
+    /// Another freeze.
+    FREEZE = "UPDATE accounts SET freeze_scope = $2, freeze_reason = $3, freeze_until = $4 WHERE id = $1";
+    /// No freeze.
+    UNFREEZE = "UPDATE accounts SET freeze_scope = NULL, freeze_reason = NULL, freeze_until = NULL
+         WHERE id = $1";
     /// A page of accounts.
     LIST = concat!("SELECT ", columns!(), " FROM accounts
          WHERE ", wanted!(), "
@@ -70,7 +80,8 @@ statements! {
          ORDER BY a.created_at DESC, a.id DESC LIMIT $4 OFFSET $5";
 }
 
-pub(super) fn read(row: &Row) -> Result<Account> {
+/// An account as it is seen at a moment: a freeze ends by itself.
+pub(super) fn read(row: &Row, now: Timestamp) -> Result<Account> {
     let Numeric(balance) = row.try_get("balance")?;
     let Numeric(available_balance) = row.try_get("available_balance")?;
     Ok(Account {
@@ -82,6 +93,8 @@ pub(super) fn read(row: &Row) -> Result<Account> {
         balance,
         available_balance,
         status: word(row, "status")?,
+        limits: restraints::read_limits(row)?,
+        freeze: restraints::read_freeze(row, now)?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })

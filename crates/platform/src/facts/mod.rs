@@ -5,6 +5,7 @@
 //! is no change without its audit row and no event without its change.
 //! Knows nobody who listens.
 
+mod movement;
 mod vocabulary;
 
 use crate::{
@@ -15,9 +16,10 @@ use crate::{
 pub(crate) use ALL as STATEMENTS;
 use jiff::Timestamp;
 use ledger::UserId;
+pub use movement::Movement;
 use serde_json::Value;
 use uuid::Uuid;
-pub use vocabulary::{AuditLine, Fact, Movement, News, Party};
+pub use vocabulary::{AuditLine, Fact, News, Party};
 
 /// Who did it, from where, when.
 #[derive(Clone, Debug)]

@@ -1,70 +1,13 @@
 //! The vocabulary of the bank: every fact there is, its line in the audit
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
+use super::movement::Movement;
 use crate::actor::Role;
 use jiff::Timestamp;
-use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// A transaction, as far as the world may know.
-#[derive(Clone, Debug)]
-pub struct Movement {
-    /// The transaction.
-    pub id: TransactionId,
-    /// In whose list it stands.
-    pub account: AccountId,
-    /// Whose account that is.
-    pub owner: UserId,
-    /// What it is.
-    pub kind: Kind,
-    /// How much.
-    pub amount: Amount,
-    /// In what.
-    pub currency: Currency,
-    /// Where it stands.
-    pub status: Status,
-    /// How much of it has moved, if it moves in parts.
-    pub captured: Option<Money>,
-    /// The transaction that it gives back.
-    pub reverses: Option<TransactionId>,
-    /// `TXN-…`.
-    pub reference: Option<String>,
-}
-
-impl Movement {
-    fn payload(&self) -> Value {
-        self.with_more(json!({
-            "id": self.id, "accountId": self.account, "userId": self.owner,
-            "transactionType": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status,
-            "referenceNumber": self.reference,
-        }))
-    }
-
-    fn party(&self) -> Party {
-        Party { user_id: self.owner, resource_id: self.id.0, payload: self.payload() }
-    }
-
-    fn details(&self) -> Value {
-        self.with_more(json!({
-            "accountId": self.account, "type": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status, "reference": self.reference,
-        }))
-    }
-
-    /// What only some have.
-    fn with_more(&self, mut told: Value) -> Value {
-        if let Some(captured) = self.captured {
-            told["capturedAmount"] = json!(captured.to_string());
-        }
-        if let Some(reverses) = self.reverses {
-            told["reversesTransactionId"] = json!(reverses);
-        }
-        told
-    }
-}
 
 /// What can happen. Closed: an arm says its audit line, and its news if the
 /// world may know.
@@ -138,6 +81,22 @@ pub enum Fact {
         account: AccountId,
         owner: UserId,
         status: &'static str,
+    },
+    AccountLimitsChanged {
+        account: AccountId,
+        owner: UserId,
+        limits: Limits,
+    },
+    AccountFrozen {
+        account: AccountId,
+        owner: UserId,
+        scope: &'static str,
+        reason: String,
+        until: Option<Timestamp>,
+    },
+    AccountUnfrozen {
+        account: AccountId,
+        owner: UserId,
     },
     AccountClosed {
         account: AccountId,
@@ -267,6 +226,9 @@ impl Fact {
             Self::ApiKeyRevoked { .. } => "API_KEY_REVOKED",
             Self::AccountCreated { .. } => "ACCOUNT_CREATED",
             Self::AccountUpdated { .. } => "ACCOUNT_UPDATED",
+            Self::AccountLimitsChanged { .. } => "ACCOUNT_LIMITS_CHANGED",
+            Self::AccountFrozen { .. } => "ACCOUNT_FROZEN",
+            Self::AccountUnfrozen { .. } => "ACCOUNT_UNFROZEN",
             Self::AccountClosed { .. } => "ACCOUNT_CLOSED",
             Self::TransactionCreated { .. } => "TRANSACTION_CREATED",
             Self::TransactionCompleted { .. } => "TRANSACTION_COMPLETED",
@@ -302,6 +264,9 @@ impl Fact {
             | Self::ApiKeyRevoked { key } => ("api_key", Some(*key)),
             Self::AccountCreated { account, .. }
             | Self::AccountUpdated { account, .. }
+            | Self::AccountLimitsChanged { account, .. }
+            | Self::AccountFrozen { account, .. }
+            | Self::AccountUnfrozen { account, .. }
             | Self::AccountClosed { account, .. } => ("account", Some(account.0)),
             Self::TransactionCreated { movement, .. }
             | Self::TransactionCompleted { movement, .. }
@@ -335,6 +300,10 @@ impl Fact {
             Self::AccountCreated { number, account_type, currency, .. } => json!({
                 "accountNumber": number, "accountType": account_type, "currency": currency,
             }),
+            Self::AccountLimitsChanged { limits, .. } => told(limits),
+            Self::AccountFrozen { scope, reason, until, .. } => {
+                json!({ "scope": scope, "reason": reason, "until": until })
+            }
             Self::KeyVoided { key, .. } => json!({ "key": key }),
             Self::AccountUpdated { status, .. } | Self::ScheduleUpdated { status, .. } => {
                 json!({ "status": status })
@@ -373,21 +342,6 @@ impl Fact {
             Self::UserChanged { user, role, status } => {
                 let payload = json!({ "id": user, "role": role, "status": status });
                 own("user.updated", *user, user.0, payload)
-            }
-            Self::AccountCreated { account, owner, number, account_type, currency } => {
-                let payload = json!({
-                    "id": account, "userId": owner, "accountNumber": number,
-                    "accountType": account_type, "currency": currency,
-                });
-                own("account.created", *owner, account.0, payload)
-            }
-            Self::AccountUpdated { account, owner, status } => {
-                let payload = json!({ "id": account, "userId": owner, "status": status });
-                own("account.updated", *owner, account.0, payload)
-            }
-            Self::AccountClosed { account, owner } => {
-                let payload = json!({ "id": account, "userId": owner });
-                own("account.closed", *owner, account.0, payload)
             }
             Self::TransactionCreated { movement, paired } => {
                 let names = match movement.status {
@@ -430,10 +384,54 @@ impl Fact {
                 let name = if done { "schedule.completed" } else { "schedule.refused" };
                 schedule_news(name, *owner, *schedule, self.details())
             }
+            _ => return self.account_news(),
+        };
+        Some(news)
+    }
+
+    fn account_news(&self) -> Option<News> {
+        let news = match self {
+            Self::AccountCreated { account, owner, number, account_type, currency } => {
+                let payload = json!({
+                    "id": account, "userId": owner, "accountNumber": number,
+                    "accountType": account_type, "currency": currency,
+                });
+                own("account.created", *owner, account.0, payload)
+            }
+            Self::AccountUpdated { account, owner, status } => {
+                let payload = json!({ "id": account, "userId": owner, "status": status });
+                own("account.updated", *owner, account.0, payload)
+            }
+            Self::AccountLimitsChanged { account, owner, limits } => {
+                let payload = json!({ "id": account, "userId": owner, "limits": told(limits) });
+                own("account.updated", *owner, account.0, payload)
+            }
+            Self::AccountFrozen { account, owner, scope, reason, until } => {
+                let freeze = json!({ "scope": scope, "reason": reason, "until": until });
+                let payload = json!({ "id": account, "userId": owner, "freeze": freeze });
+                own("account.frozen", *owner, account.0, payload)
+            }
+            Self::AccountUnfrozen { account, owner } => {
+                let payload = json!({ "id": account, "userId": owner });
+                own("account.unfrozen", *owner, account.0, payload)
+            }
+            Self::AccountClosed { account, owner } => {
+                let payload = json!({ "id": account, "userId": owner });
+                own("account.closed", *owner, account.0, payload)
+            }
             _ => return None,
         };
         Some(news)
     }
+}
+
+/// Limits as decimals; what is not limited is null.
+fn told(limits: &Limits) -> Value {
+    json!({
+        "overdraft": limits.overdraft.to_string(),
+        "perTransaction": limits.per_transaction.map(|limit| limit.to_string()),
+        "daily": limits.daily.map(|limit| limit.to_string()),
+    })
 }
 
 fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {

@@ -145,6 +145,8 @@ impl<'o> Batch<'o> {
                 for answer in answers[start..].iter_mut().filter(fresh) {
                     *answer = Err(Error::Undone);
                 }
+                // Their keys are free again, for whoever comes later in the batch.
+                first_use.retain(|_, (place, _)| !matches!(answers[*place], Err(Error::Undone)));
             }
         }
         let orders = self.jobs.iter().flat_map(|job| &job.orders);

@@ -58,7 +58,7 @@ statements! {
     /// Pending ones whose time is over; of a transfer, the sender's half.
     DUE = "SELECT id, account_id, counterparty_account_id FROM transactions
          WHERE status = 'pending' AND expires_at <= $1
-           AND (paired_transaction_id IS NULL OR direction = 'out')
+           AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)
          ORDER BY expires_at LIMIT 500";
     /// The words of a transaction; an absent part stays.
     ANNOTATE = concat!("UPDATE transactions t

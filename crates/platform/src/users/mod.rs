@@ -374,7 +374,7 @@ async fn close_accounts_in(
     owner: UserId,
 ) -> Result<()> {
     tx.execute(store::LOCK_ACCOUNTS, &[&owner.0]).await?;
-    if tx.get(store::HAS_MONEY, &[&owner.0]).await?.try_get(0)? {
+    if tx.get(store::HAS_MONEY, &[&owner.0, &Utc(platform.now())]).await?.try_get(0)? {
         return Err(Refusal::UserHasMoney.into());
     }
     for row in tx.query(store::CLOSE_ACCOUNTS, &[&owner.0]).await? {

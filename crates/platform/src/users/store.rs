@@ -51,9 +51,10 @@ statements! {
          ORDER BY id FOR NO KEY UPDATE";
     /// Locks a user's accounts, in the order in which all money locks them.
     LOCK_ACCOUNTS = "SELECT id FROM accounts WHERE user_id = $1 ORDER BY id FOR NO KEY UPDATE";
-    /// Whether any of them holds money or waits for some. What others would send
+    /// Whether any of them holds money, waits for some, or is frozen. What others would send
     /// does not count: they could keep the user for ever.
-    HAS_MONEY = "SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1 AND balance <> 0)
+    HAS_MONEY = "SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1 AND (balance <> 0 OR
+                        status <> 'closed' AND freeze_scope IS NOT NULL AND coalesce(freeze_until > $2, true)))
             OR EXISTS (SELECT FROM transactions t JOIN accounts a ON a.id = t.account_id
                         WHERE a.user_id = $1 AND t.status = 'pending'
                           AND NOT (t.transaction_type = 'transfer' AND t.direction IS NOT DISTINCT FROM 'in'))";

@@ -2,15 +2,20 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that meets a surprise should stop")]
 
+mod batches;
 mod book;
 mod contention;
+mod exchange;
 mod guards;
 mod history;
 mod keys;
+mod life;
+mod limits;
 mod migrations;
 mod money;
 mod occurrences;
 mod outage;
+mod outcome;
 mod past;
 mod people;
 mod programs;

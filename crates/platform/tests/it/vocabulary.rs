@@ -1,6 +1,6 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
-use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
+use ledger::{AccountId, Amount, Currency, Kind, Limits, Money, Status, TransactionId, UserId};
 use platform::{
     Role,
     facts::{Fact, Movement},
@@ -89,6 +89,29 @@ fn every_fact() -> Vec<Fact> {
     ]
 }
 
+fn every_restraint() -> Vec<Fact> {
+    let (account, owner) = (AccountId(Uuid::from_u128(3)), UserId(Uuid::from_u128(1)));
+    vec![
+        Fact::AccountLimitsChanged {
+            account,
+            owner,
+            limits: Limits {
+                overdraft: Money::from_hundredths(5000).unwrap(),
+                per_transaction: Amount::parse("12.50").ok(),
+                daily: None,
+            },
+        },
+        Fact::AccountFrozen {
+            account,
+            owner,
+            scope: "debits",
+            reason: "court order 7".to_owned(),
+            until: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        },
+        Fact::AccountUnfrozen { account, owner },
+    ]
+}
+
 fn every_fact_of_a_schedule() -> Vec<Fact> {
     let (schedule, owner) = (Uuid::from_u128(5), UserId(Uuid::from_u128(1)));
     vec![
@@ -125,7 +148,7 @@ fn every_fact_of_a_schedule() -> Vec<Fact> {
 
 #[test]
 fn everything_that_can_happen_is_on_this_page() {
-    let all = [every_fact(), every_fact_of_a_schedule()].concat();
+    let all = [every_fact(), every_restraint(), every_fact_of_a_schedule()].concat();
     let page = all.iter().fold(String::new(), |mut page, fact| {
         let line = fact.audit();
         writeln!(page, "{} {} {}", line.action, line.resource_type, line.details).unwrap();

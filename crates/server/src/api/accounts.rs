@@ -3,7 +3,7 @@
 use crate::{
     caller::Caller,
     extract::{Json, Keyed, PathId},
-    fields::{AccountNumber, AccountStatus, AccountType, Currency, Id, Money, Time},
+    fields::{AccountNumber, AccountStatus, AccountType, Currency, FreezeScope, Id, Money, Time},
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
     query::{List, Unfiltered},
@@ -72,8 +72,54 @@ pub(crate) struct Account {
     /// The balance less what pending transactions hold.
     available_balance: Money,
     status: AccountStatus,
+    limits: Limits,
+    /// What stops its money; `null` once it has ended.
+    #[schema(required)]
+    freeze: Option<Freeze>,
     created_at: Time,
     updated_at: Time,
+}
+
+/// How much may go out of an account; `null` is not limited.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Limits {
+    /// How far below zero the available balance may go.
+    overdraft: Money,
+    /// The most of one outgoing order.
+    #[schema(required)]
+    per_transaction: Option<Money>,
+    /// The most of all outgoing orders of one day (UTC).
+    #[schema(required)]
+    daily: Option<Money>,
+}
+
+impl From<ledger::Limits> for Limits {
+    fn from(limits: ledger::Limits) -> Self {
+        Self {
+            overdraft: limits.overdraft.into(),
+            per_transaction: limits.per_transaction.map(Money::from),
+            daily: limits.daily.map(Money::from),
+        }
+    }
+}
+
+/// An order from above that an account's money stay where it is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Freeze {
+    scope: FreezeScope,
+    /// Why.
+    reason: String,
+    /// When it ends by itself; `null`: when an administrator lifts it.
+    #[schema(required)]
+    until: Option<Time>,
+}
+
+impl From<accounts::Freeze> for Freeze {
+    fn from(freeze: accounts::Freeze) -> Self {
+        let (scope, until) = (FreezeScope(freeze.scope), freeze.until.map(Time));
+        Self { scope, reason: freeze.reason, until }
+    }
 }
 
 impl From<accounts::Account> for Account {
@@ -87,6 +133,8 @@ impl From<accounts::Account> for Account {
             balance: account.balance.into(),
             available_balance: account.available_balance.into(),
             status: AccountStatus(account.status),
+            limits: account.limits.into(),
+            freeze: account.freeze.map(Freeze::from),
             created_at: Time(account.created_at),
             updated_at: Time(account.updated_at),
         }
@@ -188,7 +236,8 @@ pub(crate) async fn get(
         (status = 200, description = "The account, changed", body = Account),
         (
             status = 422,
-            description = "`account_closed`, `account_not_empty`, `account_has_pending`",
+            description = "`account_closed`, `account_not_empty`, `account_has_pending`, \
+                `account_frozen`",
         ),
     ),
 )]

@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+/// The longest key to which `#` and a place can be added.
+const LONGEST_KEY: usize = 250;
+
 /// Transactions to be made together.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +103,10 @@ pub(crate) async fn create(
     Json(batch): Json<CreateBatch>,
 ) -> Answer<Batch> {
     let atomic = batch.atomic.unwrap_or(false);
+    if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
+        let text = "must have at most 250 characters here: each item's place is added";
+        return Err(Problem::field("Idempotency-Key", "too_long", text));
+    }
     if !(1..=MOST).contains(&batch.transactions.len()) {
         let text = "must have 1 to 1000 items: send more in several requests";
         return Err(Problem::field("transactions", "invalid_length", text));

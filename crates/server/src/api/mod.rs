@@ -10,6 +10,7 @@ pub(crate) mod entries;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod orders;
+pub(crate) mod restraints;
 pub(crate) mod schedules;
 pub(crate) mod seals;
 pub(crate) mod sessions;

@@ -149,11 +149,19 @@ impl TryFrom<CreateTransaction> for Draft {
     params(IdempotencyHeader), request_body = CreateTransaction,
     responses(
         (status = 201, description = "The transaction", body = Transaction),
+        (
+            status = 403,
+            description = "`permission_required`, `settlement_not_allowed`, \
+                `rate_not_allowed`, `backdating_not_allowed`",
+        ),
         (status = 404, description = "`account_not_found`"),
         (
             status = 422,
             description = "`insufficient_funds`, `account_suspended`, `account_closed`, \
-                `currency_mismatch`, `fraction_of_unit`, `same_account`, `balance_too_large`",
+                `account_frozen`, `target_account_frozen`, `transaction_limit_exceeded`, \
+                `daily_limit_exceeded`, `currency_mismatch`, `fraction_of_unit`, `same_account`, \
+                `rate_without_exchange`, `exchange_too_small`, `effective_in_future`, \
+                `balance_too_large`",
         ),
     ),
 )]
@@ -176,8 +184,9 @@ pub(crate) async fn create(
         (status = 200, description = "The transaction, completed", body = Transaction),
         (
             status = 422,
-            description = "`transaction_not_pending`, `account_suspended`, `account_closed`, \
-                `balance_too_large`",
+            description = "`transaction_not_pending`, `transaction_expired`, \
+                `account_suspended`, `account_closed`, `account_frozen`, \
+                `target_account_frozen`, `balance_too_large`",
         ),
     ),
 )]

@@ -56,6 +56,8 @@ choices! {
     Kind(ledger::Kind) = ["deposit", "withdrawal", "transfer", "credit", "debit"];
     /// The documented states of a transaction.
     Status(ledger::Status) = ["pending", "completed", "failed"];
+    /// What a freeze stops: money going out, coming in, or both.
+    FreezeScope(ledger::FreezeScope) = ["debits", "credits", "all"];
     /// The documented roles.
     Role(platform::Role) = ["user", "admin"];
     /// The states of a user.

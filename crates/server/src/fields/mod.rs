@@ -13,17 +13,17 @@ mod text;
 mod time;
 
 pub(crate) use choice::{
-    AccountStatus, AccountType, Basis, Direction, Kind, Missed, Order, Purpose, Role, RunStatus,
-    ScheduleStatus, Status, Unit, UserStatus,
+    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, Order, Purpose, Role,
+    RunStatus, ScheduleStatus, Status, Unit, UserStatus,
 };
 pub(crate) use digest::{Digest, Neighbour};
 pub(crate) use metadata::{Metadata, MetadataFilter};
-pub(crate) use money::{Amount, Money, Rate, Turnover, WrittenAmount};
+pub(crate) use money::{Amount, Money, Overdraft, Rate, Turnover, WrittenAmount};
 pub(crate) use number::{EveryCount, RunCount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{
-    AccountNumber, Currency, Description, Email, Id, KeyName, Password, PersonName, Phone,
-    RateSource, Search, Term, TimeZone, Typed,
+    AccountNumber, Currency, Description, Email, FreezeReason, Id, KeyName, Password, PersonName,
+    Phone, RateSource, Search, Term, TimeZone, Typed,
 };
 pub(crate) use time::{Begin, End, Moment, Time};
 

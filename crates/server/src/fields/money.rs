@@ -75,6 +75,38 @@ impl PartialSchema for Amount {
 
 impl ToSchema for Amount {}
 
+/// How far below zero an account may go: read from a JSON number or a decimal string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overdraft(pub(crate) ledger::Money);
+
+impl<'de> Deserialize<'de> for Overdraft {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ledger::Money::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Overdraft {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(
+                ObjectBuilder::new()
+                    .schema_type(Type::Number)
+                    .minimum(Some(0))
+                    .maximum(Some(9_999_999_999_999.99))
+                    .multiple_of(Some(0.01)),
+            )
+            .item(string().pattern(Some(r"^0*[0-9]{1,13}(\.[0-9]{1,2})?$")))
+            .description(Some(
+                "How far below zero the available balance may go: zero or more, of at most two \
+                 decimals, as a number or a string.",
+            ))
+            .examples([serde_json::json!(500.0), serde_json::json!("0")])
+            .into()
+    }
+}
+
+impl ToSchema for Overdraft {}
+
 /// A positive sum in a query.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WrittenAmount(pub(crate) ledger::Amount);

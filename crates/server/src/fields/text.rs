@@ -2,7 +2,7 @@
 
 use super::string;
 use ledger::{AccountId, TransactionId, UserId};
-use platform::{api_keys, schedules, transactions, users};
+use platform::{accounts, api_keys, schedules, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -87,6 +87,12 @@ text_fields! {
         .max_length(Some(1000))
         .pattern(Some(r"^[^\x00]*$"))
         .examples(["Rent for May"]);
+    /// Why an account is frozen, for its owner to read.
+    FreezeReason(accounts::FreezeReason) = accounts::FreezeReason::parse, string()
+        .min_length(Some(1))
+        .max_length(Some(200))
+        .pattern(Some(r"^[^\x00]*\S[^\x00]*$"))
+        .examples(["Card reported stolen"]);
     /// Where an exchange rate comes from.
     RateSource(transactions::RateSource) = transactions::RateSource::parse, string()
         .min_length(Some(1))

@@ -43,11 +43,15 @@ const NEEDED: [(&str, &str); 29] = [
     ("end_schedule", "write:transactions"),
 ];
 
-const ADMIN_NEEDED: [(&str, &str); 8] = [
+const ADMIN_NEEDED: [(&str, &str); 12] = [
     ("admin_list_users", "admin:users"),
     ("admin_get_user", "admin:users"),
     ("admin_update_user", "admin:users"),
     ("admin_list_accounts", "admin:users"),
+    ("admin_get_account", "admin:users"),
+    ("admin_set_limits", "admin:users"),
+    ("admin_freeze_account", "admin:users"),
+    ("admin_unfreeze_account", "admin:users"),
     ("admin_list_audit_logs", "read:audit"),
     ("admin_get_contention", "read:audit"),
     ("admin_get_ledger_check", "read:audit"),
@@ -98,7 +102,7 @@ async fn nobody_gets_401_from_everything_that_is_not_public() {
     }
     let public: Vec<_> =
         operations().into_iter().filter(Operation::is_public).map(|o| o.id()).collect();
-    insta::assert_snapshot!(public.join(" "), @"get_root login refresh register get_health get_database_health get_detailed_health get_redis_health get_liveness get_readiness");
+    insta::assert_snapshot!(public.join(" "), @"get_root login refresh register get_health get_database_health get_detailed_health get_redis_health get_liveness get_metrics get_readiness");
 }
 
 #[tokio::test]

@@ -178,3 +178,37 @@ async fn two_first_starts_on_one_database_and_directory_agree_on_schema_and_secr
     .await
     .unwrap();
 }
+
+#[test]
+fn a_server_ends_by_itself_what_has_outlived_its_time() {
+    let home = Home::new();
+    let mut command = home.command(&["serve", "--port", "0"]);
+    let server = Running::start(command.env("RATE_LIMIT_MAX_REQUESTS", "0"));
+    let credentials = r#"{"email":"admin@wallstreet.com","password":"Admin123!"}"#;
+    let (_, login) = server.request("POST", "/api/v1/auth/login", credentials);
+    let login: serde_json::Value = serde_json::from_str(&login).unwrap();
+    let token = login["data"]["token"].as_str().unwrap();
+    let header = format!("Authorization: Bearer {token}\r\n");
+    let ask = |method: &str, path: &str, body: &str| -> serde_json::Value {
+        let (_, answer) = server.request_with(method, path, &header, body);
+        serde_json::from_str(&answer).unwrap()
+    };
+    let account = ask("POST", "/api/v1/accounts", r#"{"accountType":"checking"}"#);
+    let account = account["data"]["id"].as_str().unwrap().to_owned();
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let order = |kind: &str, more: String| {
+        format!(r#"{{"accountId":"{account}","transactionType":"{kind}","amount":10{more}}}"#)
+    };
+    ask("POST", "/api/v1/transactions", &order("deposit", r#","process":true"#.to_owned()));
+    let expires = format!(r#","expiresAt":"{soon}""#);
+    let held = ask("POST", "/api/v1/transactions", &order("withdrawal", expires));
+    assert_eq!(held["data"]["status"], "pending", "{held}");
+    let path = format!("/api/v1/transactions/{}", held["data"]["id"].as_str().unwrap());
+    eventually("the hold is given back", || {
+        let seen = ask("GET", &path, "");
+        seen["data"]["status"] == "failed" && seen["data"]["failureReason"] == "expired"
+    });
+    let balance = ask("GET", &format!("/api/v1/accounts/{account}/balance"), "");
+    assert_eq!(balance["data"]["availableBalance"], 10.0);
+    server.stop();
+}
