@@ -122,7 +122,7 @@ impl<'o> Batch<'o> {
         let mut first_use: HashMap<(UserId, &str), (usize, &Order)> = HashMap::new();
         for job in self.jobs {
             let start = answers.len();
-            let before = job.atomic.then(|| self.draft.clone());
+            let before = (job.orders.len() > 1).then(|| self.draft.clone());
             for order in &job.orders {
                 let name = order.key.as_ref().map(|key| (order.actor.user_id, key.key.as_str()));
                 let earlier = name.and_then(|name| self.earlier.get(&name)).zip(order.key.as_ref());

@@ -121,24 +121,39 @@ impl Queue {
 
     /// Posts one order; returns when its outcome is durable.
     pub(crate) async fn post(&self, order: Order) -> Answer {
-        let mut answers = self.post_all(vec![order], false).await?;
+        let mut answers = self.post_all(vec![order], true).await?;
         answers.pop().unwrap_or_else(|| Err(lost()))
     }
 
-    /// Posts orders in one database transaction, each by itself or, if `atomic`,
-    /// all or none; one answer an order, in order.
+    /// Posts orders: if `atomic`, all or none; otherwise each by itself, and those
+    /// on one account in order. One answer an order, in order.
     pub(crate) async fn post_all(&self, orders: Vec<Order>, atomic: bool) -> Result<Vec<Answer>> {
-        let (reply, answers) = oneshot::channel();
-        let job = Job { orders, atomic, reply, since: Instant::now() };
-        self.waiting.enter(job).map_err(|refusal| match refusal {
+        let groups = match atomic {
+            true => vec![orders],
+            false => orders.into_iter().map(|order| vec![order]).collect(),
+        };
+        let since = Instant::now();
+        let (jobs, replies): (Vec<Job>, Vec<_>) = groups
+            .into_iter()
+            .map(|orders| {
+                let (reply, answers) = oneshot::channel();
+                let count = orders.len();
+                (Job { orders, reply, since }, (count, answers))
+            })
+            .unzip();
+        self.waiting.enter(jobs).map_err(|refusal| match refusal {
             Refused::Full => {
                 self.meters.shed();
                 refused("the posting queue is full")
             }
             Refused::Closed => Error::shutting_down(),
         })?;
-        let unknown = |_| Error::OutcomeUnknown { cause: "the writer fell".to_owned() };
-        answers.await.map_err(unknown)
+        let mut all = Vec::with_capacity(replies.len());
+        for (count, answers) in replies {
+            let unknown = |_| Err(Error::OutcomeUnknown { cause: "the writer fell".to_owned() });
+            all.extend(answers.await.unwrap_or_else(|_| (0..count).map(unknown).collect()));
+        }
+        Ok(all)
     }
 
     /// What it is doing.

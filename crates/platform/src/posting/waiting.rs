@@ -15,11 +15,9 @@ use std::{
 };
 use tokio::sync::{Notify, oneshot};
 
-/// Orders that stand together in one database transaction, and who waits for them.
+/// Orders of which all are done or none, and who waits for them.
 pub(super) struct Job {
     pub(super) orders: Vec<Order>,
-    /// All of them, or none.
-    pub(super) atomic: bool,
     pub(super) reply: oneshot::Sender<Vec<Answer>>,
     pub(super) since: Instant,
 }
@@ -65,18 +63,26 @@ impl Waiting {
         Self { state: Mutex::new(State::default()), bell: Notify::new(), capacity }
     }
 
-    /// Lets a job in. A job of its own size always fits an empty room.
-    pub(super) fn enter(&self, job: Job) -> Result<(), Refused> {
-        let claims = claims(&job.orders);
+    /// Lets jobs in, all of them or none. Whatever their number, they fit an empty
+    /// room.
+    pub(super) fn enter(&self, jobs: Vec<Job>) -> Result<(), Refused> {
+        let orders: usize = jobs.iter().map(|job| job.orders.len()).sum();
+        let jobs: Vec<(Job, Vec<Claim>)> = jobs
+            .into_iter()
+            .map(|job| {
+                let claims = claims(&job.orders);
+                (job, claims)
+            })
+            .collect();
         let mut state = self.state();
         if state.closed {
             return Err(Refused::Closed);
         }
-        if !state.jobs.is_empty() && state.orders + job.orders.len() > self.capacity {
+        if !state.jobs.is_empty() && state.orders + orders > self.capacity {
             return Err(Refused::Full);
         }
-        state.orders += job.orders.len();
-        state.jobs.push_back((job, claims));
+        state.orders += orders;
+        state.jobs.extend(jobs);
         drop(state);
         self.bell.notify_one();
         Ok(())
