@@ -12,11 +12,6 @@ mod terminal;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// A request is many small pieces of memory, freed by another thread than took
-/// them: with the system's allocator that was a quarter of the server's time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli) {
