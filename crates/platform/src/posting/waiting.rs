@@ -52,6 +52,8 @@ pub(super) struct Waiting {
 struct State {
     jobs: VecDeque<(Job, Vec<Claim>)>,
     orders: usize,
+    /// How many orders the writers have in hand.
+    in_hand: usize,
     /// What the writers have in hand.
     held: HashSet<Claim>,
     closed: bool,
@@ -93,7 +95,9 @@ impl Waiting {
         loop {
             {
                 let mut state = self.state();
-                if let Some(taken) = state.take() {
+                if state.worth_while()
+                    && let Some(taken) = state.take()
+                {
                     if !state.jobs.is_empty() {
                         self.bell.notify_one();
                     }
@@ -112,7 +116,8 @@ impl Waiting {
     /// Gives back what a writer had in hand.
     pub(super) fn release(&self, claims: Claims) {
         let mut state = self.state();
-        for claim in claims.0 {
+        state.in_hand -= claims.orders;
+        for claim in claims.claims {
             state.held.remove(&claim);
         }
         drop(state);
@@ -136,16 +141,26 @@ impl Waiting {
 }
 
 /// What is to be given back when the work is done.
-pub(super) struct Claims(Vec<Claim>);
+pub(super) struct Claims {
+    orders: usize,
+    claims: Vec<Claim>,
+}
 
 impl Taken {
     /// The jobs, and what to give back after them.
     pub(super) fn split(self) -> (Vec<Job>, Claims) {
-        (self.jobs, Claims(self.claims))
+        let orders = self.jobs.iter().map(|job| job.orders.len()).sum();
+        (self.jobs, Claims { orders, claims: self.claims })
     }
 }
 
 impl State {
+    /// A second writer lets a batch grow to half of what the first one has in
+    /// hand: the database is busy anyway, and each batch has a price of its own.
+    fn worth_while(&self) -> bool {
+        self.closed || self.orders >= self.in_hand / 2
+    }
+
     fn take(&mut self) -> Option<Taken> {
         let mut taken = Taken { jobs: Vec::new(), claims: Vec::new() };
         let (mut orders, mut behind) = (0, HashSet::new());
@@ -168,6 +183,7 @@ impl State {
         waiting.append(&mut self.jobs);
         self.jobs = waiting;
         self.orders -= orders;
+        self.in_hand += orders;
         self.held.extend(taken.claims.iter().copied());
         (!taken.jobs.is_empty()).then_some(taken)
     }
