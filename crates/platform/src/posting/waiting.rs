@@ -3,8 +3,9 @@
 //! Jobs wait in the order in which they came. A writer takes all that wait, but
 //! never a job that has an account or a key in common with what another writer
 //! has in hand, nor one behind such a job: so two writers do not wait for each
-//! other's locks, and what concerns one account stays in order. Bounded: a full
-//! room refuses at once. Knows nothing of databases or money.
+//! other's locks, and what concerns one account stays in order. While one works,
+//! the other lets its batch grow to be worth its price. Bounded: a full room
+//! refuses at once. Knows nothing of databases or money.
 
 use super::{Answer, MAX_BATCH, Order};
 use std::{

@@ -172,7 +172,11 @@ async fn a_thousand_are_posted_together_and_again_without_a_second_effect() {
         let first = post(&bank, &ada, items.clone(), atomic).await;
         assert!(words(&first).iter().all(|word| *word == "done"));
         let together: i64 = client.query_one(xids, &[]).await.unwrap().get(0);
-        assert_eq!(together, if atomic { 1 } else { 2 }, "one database transaction each");
+        match atomic {
+            true => assert_eq!(together, 1, "all or none is one database transaction"),
+            // Of 500 each, and the atomic one before.
+            false => assert!((2..=4).contains(&together), "{together} database transactions"),
+        }
         let again = post(&bank, &ada, items, atomic).await;
         for (first, again) in first.iter().zip(&again) {
             let (first, again) = (first.as_ref().unwrap(), again.as_ref().unwrap());

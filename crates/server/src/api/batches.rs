@@ -80,10 +80,10 @@ pub(crate) struct ItemError {
 
 /// Make many transactions
 ///
-/// Up to 1,000 in one database transaction. Each is answered as a request of its
+/// Up to 1,000, in as few database transactions as there can be. Each is answered as a request of its
 /// own would be, and can have an idempotency key of its own; one without is known
-/// by the request's `Idempotency-Key` and its place. With `atomic`, all are done or
-/// none, and the first reason why is the answer.
+/// by the request's `Idempotency-Key` and its place. With `atomic`, all are done in
+/// one or none at all, and the answer says why.
 #[utoipa::path(
     post, path = "/transactions/batch", operation_id = "create_transactions", tag = "Transactions",
     params(IdempotencyHeader), request_body = CreateBatch,
