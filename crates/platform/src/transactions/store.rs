@@ -72,6 +72,13 @@ statements! {
          WHERE ", wanted!(), "
            AND ($12::timestamp IS NULL OR (t.created_at, t.id) < ($12, $13::uuid))
          ORDER BY t.created_at DESC, t.id DESC LIMIT $14 OFFSET $15");
+    /// A page of one account's, without any other filter: a statement so plain that
+    /// it is planned once, where the one above is planned anew each time.
+    LIST_ACCOUNT = concat!("SELECT ", columns!(), " FROM transactions t
+         WHERE t.account_id = $1
+           AND (t.created_at, t.id) < (coalesce($2::timestamp, 'infinity'),
+                                       coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+         ORDER BY t.created_at DESC, t.id DESC LIMIT $4");
     /// How many transactions the same filter finds.
     COUNT = concat!("SELECT count(*) FROM transactions t WHERE ", wanted!());
 }
