@@ -5,6 +5,7 @@
 mod book;
 mod contention;
 mod guards;
+mod histories;
 mod history;
 mod keys;
 mod migrations;
