@@ -408,8 +408,6 @@ impl World {
             }
             Err(Error::Undone) => (Said::Undone, 0),
             Err(Error::Conflict(Conflict::KeyVoid)) => (Said::Void, 0),
-            // The clock moved on while it was asked.
-            Err(Error::Invalid(_)) => (Said::Nothing, 0),
             Err(Error::Unavailable { .. } | Error::OutcomeUnknown { .. }) => return None,
             Err(error) => {
                 self.fault(format!("an answer that should not be: {error:?}"));
