@@ -154,6 +154,23 @@ async fn the_secret_of_an_api_key_is_not_kept_for_a_replay() {
 }
 
 #[tokio::test]
+async fn a_retry_after_the_api_key_has_expired_hears_of_the_first_outcome() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let new = NewApiKey {
+        name: KeyName::parse("ci").unwrap(),
+        permissions: BTreeSet::new(),
+        rate_limit: 100,
+        expires_at: Some(bank.platform.now() + jiff::SignedDuration::from_mins(1)),
+    };
+    let first = api_keys::issue(&bank.platform, &ada, new.clone(), key("k")).await.unwrap();
+    bank.clock.advance(jiff::SignedDuration::from_mins(2));
+    let again = api_keys::issue(&bank.platform, &ada, new, key("k")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.value.key.id, first.value.key.id);
+}
+
+#[tokio::test]
 async fn what_was_not_found_leaves_the_key_free() {
     let bank = bank().await;
     let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);

@@ -228,9 +228,10 @@ impl World {
             first.await
         };
         let (to, after) = (self.tick(), self.now());
-        // A batch that was refused leaves the keys of what was not refused free.
-        let kept = !said.contains(&Said::Undone);
-        if fresh > 1 && kept {
+        // A batch that was refused leaves the keys of what was not refused free, so that
+        // another try may refuse those for the first time.
+        let done = said.iter().all(|said| matches!(said, Said::Done { .. }));
+        if fresh > 1 && (done || !matches!(ask, Ask::Atomic(_))) {
             self.fault(format!("{key}: {ask:?}: one key, {fresh} first answers"));
         }
         if keyed && random.percent(3) {
