@@ -40,6 +40,10 @@ impl Client {
         Self { port, token: answer["data"]["token"].as_str().unwrap().to_owned() }
     }
 
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub fn post(&self, path: &str, key: &str, body: &Value) -> Option<Answer> {
         self.send("POST", path, key, &body.to_string())
     }

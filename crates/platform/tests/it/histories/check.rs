@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub struct Row {
     names: String,
     ids: Vec<Uuid>,
+    accounts: Vec<Uuid>,
     captured: i64,
     hour: i64,
 }
@@ -47,10 +48,12 @@ pub async fn rows(client: &Client) -> Vec<Row> {
         let parties: Vec<Value> = serde_json::from_str(row.get(1)).unwrap();
         let payload = &parties[0]["payload"];
         let captured = payload["capturedAmount"].as_str().or(payload["amount"].as_str());
+        let account = |party: &Value| party["payload"]["accountId"].as_str()?.parse().ok();
         let id = |party: &Value| party["resourceId"].as_str().unwrap().parse().unwrap();
         Row {
             names: row.get(0),
             ids: parties.iter().map(id).collect(),
+            accounts: parties.iter().filter_map(account).collect(),
             captured: captured.map_or(0, hundredths),
             hour: hour(jiff::Timestamp::from_microsecond(row.get(2)).unwrap()),
         }
@@ -59,6 +62,7 @@ pub async fn rows(client: &Client) -> Vec<Row> {
 }
 
 pub struct Check<'a> {
+    accounts: &'a [Uuid],
     records: &'a [Record],
     rows: &'a [Row],
     /// Which creation an id belongs to.
@@ -68,15 +72,15 @@ pub struct Check<'a> {
 }
 
 /// Everything that is wrong with a history, and the bank as it must stand.
-pub fn replay(accounts: usize, records: &[Record], rows: &[Row]) -> (Bank, Vec<String>) {
+pub fn replay(accounts: &[Uuid], records: &[Record], rows: &[Row]) -> (Bank, Vec<String>) {
     let (roots, claims) = (HashMap::new(), HashMap::new());
-    let mut check = Check { records, rows, roots, claims, faults: Vec::new() };
+    let mut check = Check { accounts, records, rows, roots, claims, faults: Vec::new() };
     check.root();
     check.claim();
     let claimed: Vec<Option<Claim>> = check.rows.iter().map(|row| check.owner(row)).collect();
     check.count(&claimed);
     check.keep_time(&claimed);
-    let bank = check.run(accounts, &claimed);
+    let bank = check.run(&claimed);
     (bank, check.faults)
 }
 
@@ -170,8 +174,13 @@ impl Check<'_> {
         }
         let mut windows: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
         for (n, record) in self.records.iter().enumerate() {
-            let before = done.partition_point(|(to, _)| *to < record.from);
-            let least = before.checked_sub(1).map_or(0, |last| done[last].1 + 1);
+            let least = match &record.ask {
+                Ask::Read(account) => self.seen(*account, record.from, claimed),
+                _ => {
+                    let before = done.partition_point(|(to, _)| *to < record.from);
+                    before.checked_sub(1).map_or(0, |last| done[last].1 + 1)
+                }
+            };
             let after = begun.partition_point(|(from, _)| *from <= record.to);
             let most = begun.get(after).map_or(self.rows.len(), |(_, place)| *place);
             if record.wants_a_moment() {
@@ -181,8 +190,19 @@ impl Check<'_> {
         windows
     }
 
-    fn run(&mut self, accounts: usize, claimed: &[Option<Claim>]) -> Bank {
-        let mut bank = Bank::new(accounts);
+    /// After how many effects somebody reads who takes no lock: all that were told before
+    /// and are of that account. One of another account, with an earlier number, may still
+    /// be on its way.
+    fn seen(&self, account: usize, from: u64, claimed: &[Option<Claim>]) -> usize {
+        let told = |place: &usize| {
+            let of_it = self.rows[*place].accounts.contains(&self.accounts[account]);
+            of_it && claimed[*place].is_some_and(|(n, _)| self.records[n].to < from)
+        };
+        (0..self.rows.len()).rev().find(told).map_or(0, |last| last + 1)
+    }
+
+    fn run(&mut self, claimed: &[Option<Claim>]) -> Bank {
+        let mut bank = Bank::new(self.accounts.len());
         let mut windows = self.windows(claimed);
         let mut open: Vec<(usize, usize)> = Vec::new();
         for place in 0..=self.rows.len() {

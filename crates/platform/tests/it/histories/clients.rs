@@ -399,7 +399,7 @@ impl World {
                 let said = Said::Done { id: id.0, hour: hour(outcome.at), status, captured };
                 (said, usize::from(!outcome.replayed))
             }
-            Err(Error::Refused { refusal, original }) => {
+            Err(Error::Refused { refusal, original, .. }) => {
                 let short = match &refusal {
                     Refusal::InsufficientFunds { available, .. } => available.hundredths(),
                     _ => 0,

@@ -86,8 +86,8 @@ async fn history(operations: usize, seed: u64, faulty: bool) -> Vec<String> {
     let client = bank.client().await;
     let took = began.elapsed();
     let rows = check::rows(&client).await;
-    let (lone, mut faults) = check::replay(ACCOUNTS, &records, &rows);
     let ids: Vec<Uuid> = world.accounts.iter().map(|account| account.id.0).collect();
+    let (lone, mut faults) = check::replay(&ids, &records, &rows);
     faults.extend(check::compare(&client, &ids, &lone).await);
     faults.append(&mut world.faults.lock().unwrap());
     println!(
