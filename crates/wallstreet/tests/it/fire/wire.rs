@@ -80,7 +80,7 @@ impl Line {
         self.hear()
     }
 
-    fn hear(&mut self) -> io::Result<Reply> {
+    pub fn hear(&mut self) -> io::Result<Reply> {
         let mut line = String::new();
         self.0.read_line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
