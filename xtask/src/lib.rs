@@ -1,6 +1,7 @@
 //! Chores of the repository. A library so that the rules of the house are also a test.
 
 pub mod bench;
+pub mod fire;
 pub mod generate;
 pub mod test;
 pub mod tidy;

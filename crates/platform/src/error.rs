@@ -37,6 +37,8 @@ pub enum Error {
     Refused {
         /// Why.
         refusal: Refusal,
+        /// When it was decided, if its key may have kept it.
+        at: Option<Timestamp>,
         /// Set when this is the replay of an earlier refusal.
         original: Option<Original>,
     },
@@ -98,6 +100,16 @@ impl Error {
         }
     }
 
+    /// As it was decided at this moment: a replay tells the same.
+    pub(crate) fn decided(self, now: Timestamp) -> Self {
+        match self {
+            Self::Refused { refusal, original, .. } => {
+                Self::Refused { refusal, at: Some(now), original }
+            }
+            other => other,
+        }
+    }
+
     /// The stable code clients switch on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -130,7 +142,7 @@ impl From<Refusal> for Error {
             Refusal::BackdatingNotAllowed => Self::Forbidden(Forbidden::Backdating),
             Refusal::RateNotAllowed => Self::Forbidden(Forbidden::Rate),
             Refusal::SettlementNotAllowed => Self::Forbidden(Forbidden::Settlement),
-            refusal => Self::Refused { refusal, original: None },
+            refusal => Self::Refused { refusal, at: None, original: None },
         }
     }
 }

@@ -114,7 +114,8 @@ impl Earlier {
         match serde_json::from_str(&outcome).map_err(Error::internal)? {
             Recorded::Done(value) => Ok(Outcome { value, at: self.original.at, replayed: true }),
             Recorded::Refused(refusal) => {
-                Err(Error::Refused { refusal, original: Some(self.original) })
+                let at = Some(self.original.at);
+                Err(Error::Refused { refusal, at, original: Some(self.original) })
             }
             Recorded::Void => Err(Error::Conflict(Conflict::KeyVoid)),
         }

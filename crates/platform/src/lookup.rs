@@ -2,8 +2,8 @@
 //!
 //! Whoever asks while the database is busy with others joins the next statement:
 //! one for all that wait, however many they are. An answer is never older than
-//! its question, so this is no cache. Bounded: when too many wait, the next one is
-//! refused at once. Each kind of question has connections of its own, so that who
+//! its question, so this is no cache. Bounded: when too many wait, or while the
+//! database does not answer, the next one is refused at once. Each kind of question has connections of its own, so that who
 //! is at the door does not queue with who is inside.
 
 use crate::{
@@ -14,7 +14,10 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -26,10 +29,17 @@ const MOST: usize = 256;
 /// Connections a kind of question has: while one waits, the other asks.
 const CONNECTIONS: usize = 2;
 
+/// How often a database that does not answer is tried again.
+const EVERY: Duration = Duration::from_millis(100);
+
 type Waiting<Q, A> = (Q, oneshot::Sender<Result<Option<A>>>);
 
 /// Where questions of one kind are asked; `A` is what is found under a `Q`.
-pub(crate) struct Lookup<Q, A>(mpsc::Sender<Waiting<Q, A>>);
+pub(crate) struct Lookup<Q, A> {
+    questions: mpsc::Sender<Waiting<Q, A>>,
+    /// The database does not answer: to wait for it would be in vain.
+    shut: Arc<AtomicBool>,
+}
 
 impl<Q, A> Lookup<Q, A>
 where
@@ -46,6 +56,8 @@ where
         let pool = db::pool(database, PoolSettings { max: CONNECTIONS, ..pool }, "")?;
         let (sender, mut questions) = mpsc::channel::<Waiting<Q, A>>(CAPACITY);
         let find = Arc::new(find);
+        let shut = Arc::new(AtomicBool::new(false));
+        let door = Arc::clone(&shut);
         tokio::spawn(async move {
             while let Some(first) = questions.recv().await {
                 let mut asked = vec![first];
@@ -60,11 +72,21 @@ where
                         let find = Arc::clone(&find);
                         tokio::spawn(async move { answer(&*find, connection, asked).await });
                     }
-                    Err(error) => refuse(asked, &error),
+                    Err(error) => {
+                        door.store(true, Ordering::Relaxed);
+                        while let Ok(next) = questions.try_recv() {
+                            asked.push(next);
+                        }
+                        refuse(asked, &error);
+                        while Connection::lend(&pool).await.is_err() {
+                            tokio::time::sleep(EVERY).await;
+                        }
+                        door.store(false, Ordering::Relaxed);
+                    }
                 }
             }
         });
-        Ok(Self(sender))
+        Ok(Self { questions: sender, shut })
     }
 
     /// What is found under `question`, at some moment after now.
@@ -72,8 +94,12 @@ where
     /// # Errors
     /// [`Error::Unavailable`] when too many wait, or the database does not answer.
     pub(crate) async fn find(&self, question: Q) -> Result<Option<A>> {
+        if self.shut.load(Ordering::Relaxed) {
+            return Err(unavailable("the database does not answer"));
+        }
+        let overrun = || unavailable("too many credentials wait to be looked up");
         let (reply, answer) = oneshot::channel();
-        self.0.try_send((question, reply)).map_err(|_| overrun())?;
+        self.questions.try_send((question, reply)).map_err(|_| overrun())?;
         answer.await.map_err(|_| overrun())?
     }
 }
@@ -103,10 +129,7 @@ fn refuse<Q, A>(asked: Vec<Waiting<Q, A>>, error: &Error) {
     }
 }
 
-fn overrun() -> Error {
-    Error::Unavailable {
-        what: "The server",
-        retry_after: Duration::from_secs(1),
-        cause: "too many credentials wait to be looked up".to_owned(),
-    }
+fn unavailable(cause: &str) -> Error {
+    let retry_after = Duration::from_secs(1);
+    Error::Unavailable { what: "The server", retry_after, cause: cause.to_owned() }
 }

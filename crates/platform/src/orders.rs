@@ -101,11 +101,11 @@ pub async fn create_all(
     }
     let numbers = drafts.iter().filter_map(|(draft, _)| draft.target.as_ref()?.number());
     let numbers = accounts::resolve(platform, numbers.collect()).await?;
-    let (places, now) = (drafts.len(), platform.now());
+    let places = drafts.len();
     let (mut orders, mut ordered) = (Vec::with_capacity(places), Vec::with_capacity(places));
     let mut answers: Vec<Option<Result<Outcome<Transaction>>>> = Vec::with_capacity(places);
     for (place, (draft, key)) in drafts.into_iter().enumerate() {
-        match target(&draft, &numbers, now) {
+        match target(&draft, &numbers) {
             Ok(target) => {
                 orders.push(new_order(platform, actor, draft, target, key));
                 ordered.push(place);
@@ -150,20 +150,13 @@ fn refuse_twins(drafts: &[(Draft, Option<IdempotencyKey>)]) -> Result<()> {
 }
 
 /// Where it goes, if all that holds for every caller is in order.
-fn target(
-    draft: &Draft,
-    numbers: &HashMap<String, AccountId>,
-    now: Timestamp,
-) -> Result<Option<AccountId>> {
+fn target(draft: &Draft, numbers: &HashMap<String, AccountId>) -> Result<Option<AccountId>> {
     let wrong = |field, code, text: &str| Err(Error::invalid(field, code, text));
-    if let Some(expires) = draft.expires {
-        if draft.complete {
-            let text = "is for a pending transaction: leave out `process` or this";
-            return wrong("expiresAt", "conflicting", text);
-        }
-        if expires <= now {
-            return wrong("expiresAt", "in_the_past", "must lie in the future");
-        }
+    // Whether it still lies ahead is the rules' to say: a retry whose time is over
+    // by now is to hear of its first outcome.
+    if draft.expires.is_some() && draft.complete {
+        let text = "is for a pending transaction: leave out `process` or this";
+        return wrong("expiresAt", "conflicting", text);
     }
     if draft.exchange.is_some() && draft.kind != Kind::Transfer {
         return wrong("exchange", "unexpected", "belongs to a transfer only");

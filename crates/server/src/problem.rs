@@ -36,6 +36,8 @@ struct More {
     errors: Vec<Violation>,
     data: Option<Box<RawValue>>,
     retry_after: Option<Duration>,
+    /// When it was decided; otherwise it is told when that happens.
+    at: Option<Timestamp>,
     original: Option<Original>,
     cause: Option<String>,
 }
@@ -134,16 +136,14 @@ impl Problem {
 
     /// The answer itself; logs what the client must not see.
     pub(crate) fn render(self, request_id: &str, now: Timestamp) -> Response {
-        let More { errors, data, retry_after, original, cause } = *self.more;
+        let More { errors, data, retry_after, at, original, cause } = *self.more;
         let (status, code) = (self.status, self.code);
         if let Some(cause) = cause {
             tracing::error!(status = status.as_u16(), code, request_id, %cause, "request failed");
         }
         let replayed = original.is_some();
-        let (at, request_id) = match original {
-            Some(original) => (original.at, original.request_id),
-            None => (now, request_id.to_owned()),
-        };
+        let at = at.unwrap_or(now);
+        let request_id = original.map_or_else(|| request_id.to_owned(), |first| first.request_id);
         let body = ErrorBody {
             success: false,
             message: self.message.into_owned(),
@@ -191,8 +191,9 @@ impl From<Error> for Problem {
             Error::Conflict(Conflict::InFlight) => of(StatusCode::CONFLICT).retry_after(SOON),
             Error::Conflict(_) => of(StatusCode::CONFLICT),
             Error::KeyReused | Error::Undone => of(StatusCode::UNPROCESSABLE_ENTITY),
-            Error::Refused { original, .. } => {
+            Error::Refused { at, original, .. } => {
                 let mut problem = of(StatusCode::UNPROCESSABLE_ENTITY);
+                problem.more.at = at;
                 problem.more.original = original;
                 problem
             }

@@ -127,12 +127,12 @@ pub async fn issue(
     check_grant(platform, actor, &new.permissions)?;
     check_rate_limit(platform, actor, new.rate_limit)?;
     let at = platform.now();
-    check_expiry(new.expires_at, at)?;
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     if let Some(earlier) = idempotency::claim_in(&tx, actor, key.as_ref(), at).await? {
         return Ok(earlier);
     }
+    check_expiry(new.expires_at, at)?;
     users::lock_active_in(&tx, actor.user_id).await?;
     if tx.get(store::COUNT, &[&actor.user_id.0]).await?.try_get::<_, i64>(0)? >= MOST {
         return Err(Error::invalid("name", "too_many", "you have 100 keys: revoke one first"));

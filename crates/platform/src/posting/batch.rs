@@ -171,7 +171,7 @@ impl<'o> Batch<'o> {
         let at = self.draft.at;
         let decided = self.draft.decide(order, || references.next(at))?;
         let outcome = |value| Outcome { value, at, replayed: false };
-        Ok(decided.map(outcome).map_err(Error::from))
+        Ok(decided.map(outcome).map_err(|refusal| Error::from(refusal).decided(at)))
     }
 
     /// What the rules cannot judge: accounts that somebody else holds, and rows
@@ -234,7 +234,7 @@ fn repeat(order: &Order, first: &Order, answer: &Answer, at: Timestamp) -> Answe
         Err(Error::Refused { refusal, .. }) => {
             let request_id = first.actor.origin.request_id.clone();
             let original = Some(Original { at, request_id });
-            Err(Error::Refused { refusal: refusal.clone(), original })
+            Err(Error::Refused { refusal: refusal.clone(), at: Some(at), original })
         }
         Err(Error::NotFound(resource)) => Err(Error::NotFound(*resource)),
         Err(Error::Forbidden(reason)) => Err(Error::Forbidden(*reason)),

@@ -191,7 +191,9 @@ pub(super) fn keys<'o, 'a>(
         let Some(key) = &order.key else { continue };
         let outcome = match answer {
             Ok(outcome) if !outcome.replayed => Recorded::Done(&outcome.value),
-            Err(Error::Refused { refusal, original: None }) => Recorded::Refused(refusal.clone()),
+            Err(Error::Refused { refusal, original: None, .. }) => {
+                Recorded::Refused(refusal.clone())
+            }
             _ => continue,
         };
         rows.push(KeyRow {

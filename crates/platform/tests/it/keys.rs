@@ -7,7 +7,8 @@ use platform::{
     Error, IdempotencyKey, Platform, SystemClock,
     accounts::{self, AccountType},
     api_keys::{self, KeyName, NewApiKey},
-    housekeeping, orders,
+    housekeeping,
+    orders::{self, Draft},
 };
 use std::{collections::BTreeSet, sync::Arc};
 use testkit::{bank, settings};
@@ -44,6 +45,24 @@ async fn a_refusal_is_an_outcome_and_is_replayed_even_when_it_would_now_be_grant
     let again = create(withdrawal, key("k")).await.unwrap_err();
     assert!(matches!(again, Error::Refused { original: Some(_), .. }), "{again:?}");
     assert_eq!(again.code(), "insufficient_funds");
+}
+
+#[tokio::test]
+async fn a_retry_after_the_order_has_expired_hears_of_the_first_outcome() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).with("5").await;
+    let soon = bank.platform.now() + jiff::SignedDuration::from_mins(1);
+    let hold = draft(Kind::Withdrawal, &account, "5");
+    let hold = Draft { complete: false, expires: Some(soon), ..hold };
+    let create = async |key| orders::create(&bank.platform, &ada, hold.clone(), key).await;
+    let first = create(key("k")).await.unwrap();
+    bank.clock.advance(jiff::SignedDuration::from_mins(2));
+    let again = create(key("k")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.value.id, first.value.id);
+    let late = create(key("other")).await.unwrap_err();
+    assert_eq!(late.code(), "transaction_expired");
 }
 
 #[tokio::test]
@@ -132,6 +151,23 @@ async fn the_secret_of_an_api_key_is_not_kept_for_a_replay() {
     assert_eq!((again.value.key.id, again.value.secret), (first.value.key.id, None));
     let kept = format!("wallstreet.idempotency_keys WHERE outcome LIKE '%{secret}%'");
     assert_eq!(count(&bank.client().await, &kept).await, 0);
+}
+
+#[tokio::test]
+async fn a_retry_after_the_api_key_has_expired_hears_of_the_first_outcome() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let new = NewApiKey {
+        name: KeyName::parse("ci").unwrap(),
+        permissions: BTreeSet::new(),
+        rate_limit: 100,
+        expires_at: Some(bank.platform.now() + jiff::SignedDuration::from_mins(1)),
+    };
+    let first = api_keys::issue(&bank.platform, &ada, new.clone(), key("k")).await.unwrap();
+    bank.clock.advance(jiff::SignedDuration::from_mins(2));
+    let again = api_keys::issue(&bank.platform, &ada, new, key("k")).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.value.key.id, first.value.key.id);
 }
 
 #[tokio::test]

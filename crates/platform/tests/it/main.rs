@@ -7,6 +7,7 @@ mod book;
 mod contention;
 mod exchange;
 mod guards;
+mod histories;
 mod history;
 mod keys;
 mod life;

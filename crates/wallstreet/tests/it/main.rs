@@ -5,6 +5,7 @@
 mod commands;
 mod configuration;
 mod crash;
+mod fire;
 mod help;
 mod life;
 mod product;

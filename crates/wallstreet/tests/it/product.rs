@@ -106,13 +106,19 @@ impl Home {
         record.lines().next().unwrap().trim().parse().unwrap()
     }
 
-    /// Whether any process of the embedded PostgreSQL is left.
-    pub fn has_postgres(&self) -> bool {
+    /// Every process of the embedded PostgreSQL.
+    pub fn postgres(&self) -> Vec<u32> {
         let pg = self.data().join("pg");
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         processes
-            .map(|one| fs::read_link(one.path().join("cwd")))
-            .any(|cwd| cwd.is_ok_and(|cwd| cwd == pg))
+            .filter(|one| fs::read_link(one.path().join("cwd")).is_ok_and(|cwd| cwd == pg))
+            .filter_map(|one| one.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+
+    /// Whether any process of the embedded PostgreSQL is left.
+    pub fn has_postgres(&self) -> bool {
+        !self.postgres().is_empty()
     }
 }
 
