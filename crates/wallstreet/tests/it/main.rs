@@ -6,6 +6,7 @@ mod commands;
 mod configuration;
 mod crash;
 mod help;
+mod import;
 mod life;
 mod product;
 mod refusals;
