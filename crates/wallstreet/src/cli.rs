@@ -11,12 +11,12 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   all went well
   1   it failed; the message says why
-  2   the command line is wrong, or verify could not check
+  2   the command line is wrong, verify could not check, or import could not go on
   6   doctor found something
   69  the database is not available
   75  another process has the data directory
   78  the configuration is wrong or incomplete
-  130 a second signal stopped it at once
+  130 a signal stopped it before it was done
 
 Settings come from flags, then the environment, then the file wallstreet.toml:
   `wallstreet config` shows them, `wallstreet config --example` explains them.";
@@ -72,6 +72,7 @@ pub enum Command {
     Migrate(Migrate),
     #[command(subcommand)]
     Admin(Admin),
+    Import(Import),
     #[command(subcommand)]
     Verify(Verify),
     Doctor(Json),
@@ -163,6 +164,56 @@ pub struct Create {
     /// Read the password from standard input: its first line
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+/// Send a file of transactions to a server: one JSON object a line
+///
+/// Each line is an item of POST /api/v1/transactions/batch and has an idempotency key: its own, or one made of a prefix and
+/// the line's number. So the same command again goes on where it ended, and nothing is done twice. What is refused is written
+/// to another file, with the reason, and the import goes on. FILE.progress remembers what is done.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  WALLSTREET_API_KEY=… wallstreet import payroll.ndjson
+  wallstreet import payroll.ndjson --url https://bank.example.com --api-key-file ~/.wallstreet-key
+  zcat 2025.ndjson.gz | wallstreet import - --key-prefix history-2025 --parallel 1
+
+Exit codes:
+  0   every line is done
+  1   some lines were refused; the rest is done
+  2   it could not go on; the message says why and what to do
+  130 Ctrl-C or SIGTERM stopped it; the same command goes on")]
+pub struct Import {
+    /// The transactions, one JSON object a line; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The server
+    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    pub url: String,
+    /// Read the API key from this file [default: the environment variable WALLSTREET_API_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Send up to this many lines in one request, at most 1000
+    #[arg(long, value_name = "LINES", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub batch: u16,
+    /// Do all lines of a request or none of them
+    #[arg(long)]
+    pub atomic: bool,
+    /// Have this many requests under way; 1 keeps the order of the lines
+    #[arg(long, value_name = "REQUESTS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub parallel: u8,
+    /// Write what is refused to this file [default: FILE.errors.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+    /// Begin the keys of the lines with this [default: made of the file's first line]
+    #[arg(long, value_name = "TEXT")]
+    pub key_prefix: Option<String>,
+    /// Only read the lines, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the summary as one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Recompute the ledger, or a proof of a balance

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Anything that has no code of its own.
     Failed = 1,
-    /// `verify` could not check.
-    NotChecked = 2,
+    /// `verify` could not check, `import` could not go on.
+    CouldNot = 2,
     /// `doctor` found something.
     Findings = 6,
     /// EX_UNAVAILABLE of sysexits.h: no database.
@@ -18,6 +18,8 @@ pub enum Exit {
     InUse = 75,
     /// EX_CONFIG: settings are missing or wrong.
     Configuration = 78,
+    /// 128 + SIGINT: stopped by a signal before it was done.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

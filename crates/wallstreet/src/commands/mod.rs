@@ -4,6 +4,7 @@ mod admin;
 mod background;
 mod config;
 mod doctor;
+mod import;
 mod migrate;
 mod serve;
 mod verify;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(_) => serve::run(&load()?),
         Command::Migrate(migrate) => migrate::run(migrate, load),
         Command::Admin(admin) => admin::run(admin, &load()?),
+        Command::Import(what) => import::run(&what),
         Command::Verify(what) => verify::run(what, load),
         Command::Doctor(how) => doctor::run(load(), how.json),
         Command::Config(how) => config::run(how, &flags),

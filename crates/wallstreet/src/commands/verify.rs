@@ -32,7 +32,7 @@ pub fn run(
         Verify::Ledger(how) => load().and_then(|config| ledger(&config, how)),
         Verify::Proof(which) => proof_of_balance(&which),
     };
-    let sound = verified.map_err(|failure| Failure { exit: Exit::NotChecked, ..failure })?;
+    let sound = verified.map_err(|failure| Failure { exit: Exit::CouldNot, ..failure })?;
     Ok(if sound { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
@@ -145,7 +145,7 @@ fn lines(report: &Report) -> String {
 fn proof_of_balance(Proof { file, seal }: &Proof) -> Result<bool, Failure> {
     let shown = file.display();
     let unread = |why: String| {
-        Failure::new(Exit::NotChecked, format!("{shown} is no proof of a balance: {why}"))
+        Failure::new(Exit::CouldNot, format!("{shown} is no proof of a balance: {why}"))
             .next("save the answer of GET /api/v1/accounts/{id}/balance/explain, as it came")
     };
     let mut json = String::new();

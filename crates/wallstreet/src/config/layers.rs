@@ -84,6 +84,11 @@ pub fn plain_output() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// The key with which `import` calls a server; no setting of a server.
+pub fn api_key() -> Option<String> {
+    env::var("WALLSTREET_API_KEY").ok().filter(|key| !key.is_empty())
+}
+
 impl Layers {
     fn environment(&mut self) {
         let mut variables = BTreeMap::new();

@@ -20,7 +20,7 @@ use std::{
 };
 
 pub use example::example;
-pub use layers::{Flag, Origin, plain_output};
+pub use layers::{Flag, Origin, api_key, plain_output};
 pub use secrets::place as secret_place;
 pub use values::without_password;
 

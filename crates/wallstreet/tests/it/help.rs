@@ -50,6 +50,11 @@ fn the_help_of_admin_reads_well() {
 }
 
 #[test]
+fn the_help_of_import_reads_well() {
+    insta::assert_snapshot!(help(&["import"]));
+}
+
+#[test]
 fn the_help_of_verify_reads_well() {
     insta::assert_snapshot!(help(&["verify"]));
     insta::assert_snapshot!("verify_ledger", help(&["verify", "ledger"]));

@@ -7,6 +7,7 @@ mod configuration;
 mod crash;
 mod fire;
 mod help;
+mod import;
 mod life;
 mod product;
 mod refusals;

@@ -224,6 +224,12 @@ impl Running {
         kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
+    /// Kills it with `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until it says this.
     pub fn until_said(&self, part: &str) {
         eventually(&format!("it says {part:?}"), || self.said().contains(part));
