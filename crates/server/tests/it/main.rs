@@ -16,6 +16,7 @@ mod health;
 mod idempotency;
 mod input;
 mod life;
+mod metrics;
 mod limits;
 mod lists;
 mod outcome;
