@@ -24,6 +24,7 @@ use tokio_postgres::{
 /// How every session of ours behaves, whatever the server's defaults.
 const SESSION: &str = "SET TIME ZONE 'UTC';
     SET search_path = public;
+    SET default_transaction_isolation = 'read committed';
     SET lock_timeout = '2s';
     SET statement_timeout = '15s';
     SET idle_in_transaction_session_timeout = '15s';
@@ -41,6 +42,9 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &'static str) -> Result<Pool> {
     let mut config = tls::parse(database)?;
     let tls = tls::connector(&config)?;
+    // Of several hosts, the one that can be written to: another one may not have
+    // heard yet what was committed.
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     config.connect_timeout(settings.connect).application_name("wallstreet");
     let manager = Manager::from_config(
         config,

@@ -77,6 +77,8 @@ pub(crate) enum Recorded<T> {
     Done(T),
     /// The bank said no.
     Refused(Refusal),
+    /// It is a batch, whose items have keys of their own.
+    Batch,
     /// It had never been seen when somebody asked, and so it never will be.
     Void,
 }
@@ -117,6 +119,7 @@ impl Earlier {
                 let at = Some(self.original.at);
                 Err(Error::Refused { refusal, at, original: Some(self.original) })
             }
+            Recorded::Batch => Err(Error::KeyReused),
             Recorded::Void => Err(Error::Conflict(Conflict::KeyVoid)),
         }
     }
@@ -135,6 +138,9 @@ statements! {
     /// comes under it, comes too late.
     VOID = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
         VALUES ($1, $2, '', $3, $4, $5) ON CONFLICT (user_id, key) DO NOTHING";
+    /// Names a batch.
+    NAME_BATCH = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, key) DO NOTHING";
     /// Forgets old keys of clients, a bounded number at a time.
     PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM wallstreet.idempotency_keys
@@ -172,6 +178,32 @@ pub(crate) async fn finish_in<T: Serialize>(
     let outcome = serde_json::to_string(&Recorded::Done(outcome)).map_err(Error::internal)?;
     tx.execute(FINISH, &[&actor.user_id.0, &key.key, &outcome]).await?;
     Ok(())
+}
+
+/// Notes that `key` names a batch, before any of its items is posted: so asking what
+/// became of `key` never says that nothing did, and a key that was declared void
+/// stops the batch. Its items have keys of their own.
+pub(crate) async fn open_batch(
+    platform: &Platform,
+    actor: &Actor,
+    key: &IdempotencyKey,
+) -> Result<()> {
+    let (user, at) = (actor.user_id.0, platform.now());
+    let batch = serde_json::to_string(&Recorded::<()>::Batch).map_err(Error::internal)?;
+    let connection = platform.connection().await?;
+    let request = &actor.origin.request_id;
+    let params: [Param<'_>; 6] =
+        [&user, &key.key, &key.fingerprint, &batch, request, &Utc(at)];
+    if connection.execute(NAME_BATCH, &params).await? == 1 {
+        return Ok(());
+    }
+    let row = connection.find(FIND, &[&user, &key.key]).await?;
+    let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
+    match earlier.outcome.as_deref().map(serde_json::from_str::<Recorded<serde::de::IgnoredAny>>) {
+        Some(Ok(Recorded::Void)) => Err(Error::Conflict(Conflict::KeyVoid)),
+        Some(Ok(Recorded::Batch)) if earlier.fingerprint == key.fingerprint => Ok(()),
+        _ => Err(Error::KeyReused),
+    }
 }
 
 /// What has become of a request, as far as its key tells.
@@ -230,6 +262,10 @@ pub(crate) async fn fate<T: DeserializeOwned>(
         Ok(Recorded::Done(value)) => Ok(Fate::Committed { value, at }),
         Ok(Recorded::Refused(refusal)) => Ok(Fate::Refused { refusal, at }),
         Ok(Recorded::Void) => Ok(Fate::Void { at }),
+        Ok(Recorded::Batch) => {
+            let text = "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
+            Err(Error::invalid("key", "names_a_batch", text))
+        }
         Err(_) => Err(Error::KeyReused),
     }
 }

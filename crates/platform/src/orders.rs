@@ -128,6 +128,15 @@ pub async fn create_all(
     Ok(answers.into_iter().map(|own| own.unwrap_or_else(lost)).collect())
 }
 
+/// Notes that a key names a batch whose items have keys of their own.
+///
+/// # Errors
+/// [`Error::KeyReused`] when it names something else; a key that was declared void.
+pub async fn open_batch(platform: &Platform, actor: &Actor, key: &IdempotencyKey) -> Result<()> {
+    actor.require(Permission::WriteTransactions)?;
+    idempotency::open_batch(platform, actor, key).await
+}
+
 /// What has become of an order, so that its client can stop safely: what has
 /// never been seen is from now on impossible.
 ///

@@ -46,18 +46,6 @@ impl<S: Sync> FromRequestParts<S> for Key {
     }
 }
 
-/// The text of the `Idempotency-Key`, for a request that makes keys of it.
-pub(crate) struct KeyName(pub(crate) Option<String>);
-
-impl<S: Sync> FromRequestParts<S> for KeyName {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let key = idempotency_key(parts, &[])?;
-        Ok(Self(key.map(IdempotencyKey::into_name)))
-    }
-}
-
 /// One item of a body that is read item by item.
 pub(crate) fn item<T: DeserializeOwned>(raw: &str) -> Result<T, platform::Error> {
     let mut json = serde_json::Deserializer::from_str(raw);

@@ -24,7 +24,11 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{AccountId, Action, Book, Refusal, UserId};
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// Every statement of a batch, so that a connection knows them beforehand.
@@ -205,20 +209,30 @@ impl Decided<'_> {
         let session = flight.session()?;
         let (left, changed, at) = (draft.left(), draft.changed(), draft.at);
         let carried: Vec<_> = draft.book.carries().collect();
-        let (created, amended, updated, agreed, rounded, entered, told, kept, committed) = tokio::join!(
+        // What cannot even be sent leaves the transaction whole in the database's eyes:
+        // so nothing that failed here is followed by COMMIT. Whatever fails there, COMMIT
+        // rolls back.
+        let failed = AtomicBool::new(false);
+        let seen = |result: Result<()>| {
+            failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            result
+        };
+        let (created, amended, updated, agreed, rounded, entered, told, kept, ended) = tokio::join!(
             biased;
-            rows::insert_transactions(session, &draft.new, at),
-            rows::change_transactions(session, &changed),
-            rows::update_accounts(session, &left),
-            rows::insert_exchanges(session, &draft.exchanges, at),
-            rows::update_rounding(session, &carried),
-            rows::insert_entries(session, &draft.entries),
-            facts::record_all_in(session, &draft.facts),
-            rows::insert_keys(session, keys, at),
-            flight.say("COMMIT"),
+            async { seen(rows::insert_transactions(session, &draft.new, at).await) },
+            async { seen(rows::change_transactions(session, &changed).await) },
+            async { seen(rows::update_accounts(session, &left).await) },
+            async { seen(rows::insert_exchanges(session, &draft.exchanges, at).await) },
+            async { seen(rows::update_rounding(session, &carried).await) },
+            async { seen(rows::insert_entries(session, &draft.entries).await) },
+            async { seen(facts::record_all_in(session, &draft.facts).await) },
+            async { seen(rows::insert_keys(session, keys, at).await) },
+            async {
+                let failed = failed.load(Ordering::Relaxed);
+                flight.say(if failed { "ROLLBACK" } else { "COMMIT" }).await
+            },
         );
-        committed.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
-        // COMMIT of what had failed was a ROLLBACK.
+        ended.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
         let written = [created, amended, updated, agreed, rounded, entered, told, kept];
         written.into_iter().collect()
     }

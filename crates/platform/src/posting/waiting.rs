@@ -12,9 +12,12 @@ use std::{
     collections::{HashSet, VecDeque, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 
 /// Orders of which all are done or none, and who waits for them.
 pub(super) struct Job {
@@ -22,6 +25,9 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Vec<Answer>>,
     pub(super) since: Instant,
 }
+
+/// How long a batch may grow while the other writer works: a few batches' time.
+const GROWTH: Duration = Duration::from_millis(50);
 
 /// What a job must have to itself, by hash: a collision only makes a job wait.
 type Claim = u64;
@@ -110,7 +116,8 @@ impl Waiting {
                     return None;
                 }
             }
-            self.bell.notified().await;
+            // Also when it does not ring: a batch does not grow for ever.
+            let _ = timeout(GROWTH, self.bell.notified()).await;
         }
     }
 
@@ -156,10 +163,12 @@ impl Taken {
 }
 
 impl State {
-    /// A second writer lets a batch grow to half of what the first one has in
-    /// hand: the database is busy anyway, and each batch has a price of its own.
+    /// A second writer lets a batch grow to half of what the first one has in hand:
+    /// the database is busy anyway, and each batch has a price of its own. But not
+    /// for long: the first one may be stuck.
     fn worth_while(&self) -> bool {
-        self.closed || self.orders >= self.in_hand / 2
+        let oldest = self.jobs.front().is_some_and(|(job, _)| job.since.elapsed() >= GROWTH);
+        self.closed || oldest || self.orders >= self.in_hand / 2
     }
 
     fn take(&mut self) -> Option<Taken> {

@@ -3,14 +3,17 @@
 use super::{orders::BatchItem, transactions::Transaction};
 use crate::{
     caller::Caller,
-    extract::{Json, KeyName, item},
+    extract::{Keyed, item},
     fields::Time,
     openapi::IdempotencyHeader,
     problem::{FieldError, Problem},
     query::Query,
     reply::{Answer, Reply},
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{Method, StatusCode},
+};
 use platform::{
     Error, Fate, IdempotencyKey, Outcome, Platform,
     error::Violation,
@@ -99,10 +102,10 @@ pub(crate) struct ItemError {
 pub(crate) async fn create(
     State(platform): State<Platform>,
     Caller(actor): Caller,
-    KeyName(key): KeyName,
-    Json(batch): Json<CreateBatch>,
+    Keyed(whole, batch): Keyed<CreateBatch>,
 ) -> Answer<Batch> {
     let atomic = batch.atomic.unwrap_or(false);
+    let key = whole.clone().map(IdempotencyKey::into_name);
     if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
         let text = "must have at most 250 characters here: each item's place is added";
         return Err(Problem::field("Idempotency-Key", "too_long", text));
@@ -121,6 +124,9 @@ pub(crate) async fn create(
     }
     if atomic && !unread.is_empty() {
         return Err(unreadable(unread));
+    }
+    if let Some(whole) = &whole {
+        orders::open_batch(&platform, &actor, whole).await?;
     }
     let mut answers = orders::create_all(&platform, &actor, drafts, atomic).await?;
     for (place, error) in unread {
@@ -224,7 +230,7 @@ impl From<Result<Outcome<transactions::Transaction>, Error>> for ItemResult {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OutcomeQuery {
-    /// The `Idempotency-Key` of the request, or of an item of a batch.
+    /// The `Idempotency-Key` of the request; of a batch, of one of its items.
     #[param(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     key: String,
 }
@@ -256,7 +262,8 @@ fn outcomes() -> utoipa::openapi::Object {
 ///
 /// Tells it by the `Idempotency-Key` of the request. One that has never been seen is
 /// made impossible by asking: if it still arrives, it gets `idempotency_key_void`. So
-/// whoever reads `never` can stop, or order anew under another key.
+/// whoever reads `never` can stop, or order anew under another key. Keys are kept for
+/// a week: ask within it.
 #[utoipa::path(
     get, path = "/transactions/outcome", operation_id = "get_transaction_outcome",
     tag = "Transactions", params(OutcomeQuery),
@@ -271,8 +278,13 @@ fn outcomes() -> utoipa::openapi::Object {
 pub(crate) async fn outcome(
     State(platform): State<Platform>,
     Caller(actor): Caller,
+    method: Method,
     Query(query): Query<OutcomeQuery>,
 ) -> Answer<Known> {
+    // Asking changes something: who does not read the answer does not ask.
+    if method == Method::HEAD {
+        return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED));
+    }
     let fate = orders::outcome(&platform, &actor, &query.key).await?;
     let known = |outcome, at| Known { outcome, at: Time(at), transaction: None, error: None };
     let known = match fate {

@@ -125,3 +125,28 @@ async fn each_item_has_its_own_key_or_the_requests_and_its_place() {
     long.names("Idempotency-Key", "too_long");
     ada.keyed(BATCH, &"x".repeat(250), &body(1)).await.expect(200);
 }
+
+#[tokio::test]
+async fn the_key_of_a_batch_is_never_said_to_be_unseen_once_the_batch_is_done() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let account = ada.account("0").await;
+    let body = json!({"transactions": [{
+        "accountId": account, "transactionType": "deposit", "amount": 1, "process": true,
+    }]});
+    let outcome = async |key: &str| ada.get(&format!("/api/v1/transactions/outcome?key={key}")).await;
+    ada.keyed("/api/v1/transactions/batch", "done", &body).await.expect(200);
+    outcome("done").await.names("key", "names_a_batch");
+    assert_eq!(outcome("done%230").await.expect(200).data()["outcome"], "committed");
+    // Asked first, the batch comes too late, whole.
+    assert_eq!(outcome("late").await.expect(200).data()["outcome"], "never");
+    let late = ada.keyed("/api/v1/transactions/batch", "late", &body).await;
+    late.refused(409, "idempotency_key_void");
+    let other = json!({"transactions": [{
+        "accountId": account, "transactionType": "deposit", "amount": 2, "process": true,
+    }]});
+    let reused = ada.keyed("/api/v1/transactions/batch", "done", &other).await;
+    reused.refused(422, "idempotency_key_reused");
+    let again = ada.keyed("/api/v1/transactions/batch", "done", &body).await;
+    assert_eq!(again.expect(200).data()["results"][0]["replayed"], true);
+}
