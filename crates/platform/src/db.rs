@@ -44,7 +44,7 @@ pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &'static str
     let tls = tls::connector(&config)?;
     // Of several hosts, the one that can be written to: another one may not have
     // heard yet what was committed.
-    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
     config.connect_timeout(settings.connect).application_name("wallstreet");
     let manager = Manager::from_config(
         config,

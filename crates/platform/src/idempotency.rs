@@ -192,8 +192,7 @@ pub(crate) async fn open_batch(
     let batch = serde_json::to_string(&Recorded::<()>::Batch).map_err(Error::internal)?;
     let connection = platform.connection().await?;
     let request = &actor.origin.request_id;
-    let params: [Param<'_>; 6] =
-        [&user, &key.key, &key.fingerprint, &batch, request, &Utc(at)];
+    let params: [Param<'_>; 6] = [&user, &key.key, &key.fingerprint, &batch, request, &Utc(at)];
     if connection.execute(NAME_BATCH, &params).await? == 1 {
         return Ok(());
     }
@@ -263,7 +262,8 @@ pub(crate) async fn fate<T: DeserializeOwned>(
         Ok(Recorded::Refused(refusal)) => Ok(Fate::Refused { refusal, at }),
         Ok(Recorded::Void) => Ok(Fate::Void { at }),
         Ok(Recorded::Batch) => {
-            let text = "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
+            let text =
+                "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
             Err(Error::invalid("key", "names_a_batch", text))
         }
         Err(_) => Err(Error::KeyReused),

@@ -134,7 +134,8 @@ async fn the_key_of_a_batch_is_never_said_to_be_unseen_once_the_batch_is_done() 
     let body = json!({"transactions": [{
         "accountId": account, "transactionType": "deposit", "amount": 1, "process": true,
     }]});
-    let outcome = async |key: &str| ada.get(&format!("/api/v1/transactions/outcome?key={key}")).await;
+    let outcome =
+        async |key: &str| ada.get(&format!("/api/v1/transactions/outcome?key={key}")).await;
     ada.keyed("/api/v1/transactions/batch", "done", &body).await.expect(200);
     outcome("done").await.names("key", "names_a_batch");
     assert_eq!(outcome("done%230").await.expect(200).data()["outcome"], "committed");

@@ -26,12 +26,17 @@ struct Bank {
 
 impl Bank {
     fn open() -> Self {
+        Self::with_rate(0, serve)
+    }
+
+    /// The program may send so many requests in a window.
+    fn with_rate(rate: u32, serve: impl FnOnce(&Home) -> Running) -> Self {
         let home = Home::new();
         let server = serve(&home);
         let client = Client::log_in(server.port);
         let accounts = open_accounts(&client);
-        let order =
-            json!({"name": "import", "permissions": ["write:transactions"], "rateLimit": 0});
+        let permissions = ["write:transactions"];
+        let order = json!({"name": "import", "permissions": permissions, "rateLimit": rate});
         let (_, issued) = client.post("/api-keys", "", &order).unwrap();
         let key = issued["data"]["key"].as_str().unwrap().to_owned();
         let url = format!("http://127.0.0.1:{}", server.port);
@@ -133,6 +138,21 @@ fn a_server_that_is_killed_and_comes_back_is_waited_for() {
     let summary: Value = serde_json::from_str(&ended.well()).unwrap();
     assert_eq!((&summary["done"], &summary["refused"]), (&json!(1000), &json!(0)), "{summary}");
     bank.assert_transfers(1000);
+}
+
+#[test]
+fn a_rate_limit_is_waited_for_as_long_as_it_says() {
+    let bank = Bank::with_rate(2, |home| {
+        let mut command = home.command(&["serve", "--port", "0"]);
+        let command = command.env("RATE_LIMIT_MAX_REQUESTS", "0");
+        Running::start(command.env("RATE_LIMIT_WINDOW_MS", "2000"))
+    });
+    let file = bank.home.write("a.ndjson", &bank.lines(61));
+    let (code, summary) = bank.summary(&[&file, "--batch", "10"]);
+    assert_eq!((code, &summary["done"]), (Some(0), &json!(61)), "{summary}");
+    // Seven requests, two in a window.
+    assert!(summary["tookMs"].as_u64().unwrap() > 4000, "{summary}");
+    bank.assert_transfers(61);
 }
 
 #[test]
