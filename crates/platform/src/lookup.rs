@@ -3,7 +3,7 @@
 //! Whoever asks while the database is busy with others joins the next statement:
 //! one for all that wait, however many they are. An answer is never older than
 //! its question, so this is no cache. Bounded: when too many wait, or while the
-//! database does not answer, the next one is refused at once. Each kind of question has connections of its own, so that who
+//! database is silent, the next one is refused at once. Each kind of question has connections of its own, so that who
 //! is at the door does not queue with who is inside.
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     settings::PoolSettings,
 };
+use deadpool_postgres::Pool;
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
@@ -18,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,15 +30,15 @@ const MOST: usize = 256;
 /// Connections a kind of question has: while one waits, the other asks.
 const CONNECTIONS: usize = 2;
 
-/// How often a database that does not answer is tried again.
-const EVERY: Duration = Duration::from_millis(100);
+/// A database that is away says no at once; one that is silent takes longer.
+const SILENCE: Duration = Duration::from_millis(500);
 
 type Waiting<Q, A> = (Q, oneshot::Sender<Result<Option<A>>>);
 
 /// Where questions of one kind are asked; `A` is what is found under a `Q`.
 pub(crate) struct Lookup<Q, A> {
     questions: mpsc::Sender<Waiting<Q, A>>,
-    /// The database does not answer: to wait for it would be in vain.
+    /// The database is silent: to wait for it would be in vain.
     shut: Arc<AtomicBool>,
 }
 
@@ -61,7 +62,7 @@ where
         tokio::spawn(async move {
             while let Some(first) = questions.recv().await {
                 let mut asked = vec![first];
-                let connection = Connection::lend(&pool).await;
+                let (connection, mut silent) = lend(&pool).await;
                 while asked.len() < MOST
                     && let Ok(next) = questions.try_recv()
                 {
@@ -73,13 +74,15 @@ where
                         tokio::spawn(async move { answer(&*find, connection, asked).await });
                     }
                     Err(error) => {
-                        door.store(true, Ordering::Relaxed);
-                        while let Ok(next) = questions.try_recv() {
-                            asked.push(next);
+                        if silent {
+                            door.store(true, Ordering::Relaxed);
+                            while let Ok(next) = questions.try_recv() {
+                                asked.push(next);
+                            }
                         }
                         refuse(asked, &error);
-                        while Connection::lend(&pool).await.is_err() {
-                            tokio::time::sleep(EVERY).await;
+                        while silent {
+                            silent = lend(&pool).await.1;
                         }
                         door.store(false, Ordering::Relaxed);
                     }
@@ -102,6 +105,14 @@ where
         self.questions.try_send((question, reply)).map_err(|_| overrun())?;
         answer.await.map_err(|_| overrun())?
     }
+}
+
+/// Borrows a connection; says also whether the database was silent.
+async fn lend(pool: &Pool) -> (Result<Connection>, bool) {
+    let since = Instant::now();
+    let lent = Connection::lend(pool).await;
+    let silent = lent.is_err() && since.elapsed() >= SILENCE;
+    (lent, silent)
 }
 
 async fn answer<Q, A, F, Found>(find: &F, connection: Connection, asked: Vec<Waiting<Q, A>>)

@@ -205,7 +205,8 @@ impl Check<'_> {
         let mut bank = Bank::new(self.accounts.len());
         let mut windows = self.windows(claimed);
         let mut open: Vec<(usize, usize)> = Vec::new();
-        for place in 0..=self.rows.len() {
+        let steps = claimed.iter().copied().map(Some).chain([None]);
+        for (place, step) in steps.enumerate() {
             open.extend(windows.remove(&place).unwrap_or_default());
             open.retain(|(n, most)| {
                 let record = &self.records[*n];
@@ -215,8 +216,8 @@ impl Check<'_> {
                 }
                 !so && *most > place
             });
-            if place < self.rows.len() {
-                self.step(&mut bank, place, claimed[place]);
+            if let Some(claim) = step {
+                self.step(&mut bank, place, claim);
             }
         }
         // A window that would end before it begins was never open.

@@ -84,8 +84,8 @@ fn questions(mut from: TcpStream, mut to: UnixStream, orders: &Orders, silent: &
         let mut cut = NOTHING;
         if message.starts_with(b"Q") && message[5..].starts_with(b"COMMIT") {
             let n = orders.commits.fetch_add(1, Ordering::SeqCst);
-            cut = if n % 3 == 0 { orders.mode.load(Ordering::SeqCst) } else { NOTHING };
-            if cut == CUT && n % 2 == 0 {
+            cut = if n.is_multiple_of(3) { orders.mode.load(Ordering::SeqCst) } else { NOTHING };
+            if cut == CUT && n.is_multiple_of(2) {
                 orders.cut_before.fetch_add(1, Ordering::SeqCst);
                 break;
             }
