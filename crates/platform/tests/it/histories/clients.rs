@@ -15,9 +15,9 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -28,6 +28,9 @@ const HOUR: i64 = 3_600_000_000;
 
 /// How many transactions of the past are asked about: few, so that many ask of one.
 const RECENT: usize = 12;
+
+/// How long an answer is asked for; connections that are cut on a busy machine take a while.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct World {
     pub ticks: AtomicU64,
     pub recent: Mutex<VecDeque<Uuid>>,
     pub faults: Mutex<Vec<String>>,
+    /// Somebody has waited in vain: nobody asks any more.
+    pub stuck: AtomicBool,
     /// For an administrator's statements.
     pub admin: Client,
 }
@@ -191,7 +196,7 @@ impl World {
     pub async fn client(self: Arc<Self>, name: String, asks: usize, seed: u64) -> Vec<Record> {
         let mut random = Random(seed);
         let mut records: Vec<Record> = Vec::with_capacity(asks);
-        while records.len() < asks {
+        while records.len() < asks && !self.stuck.load(Ordering::Relaxed) {
             let key = format!("{name}-{}", records.len());
             match random.below(200) {
                 0 | 199 => self.clock.advance(jiff::SignedDuration::from_hours(1)),
@@ -324,13 +329,15 @@ impl World {
             }
             Ask::Rule(rule) => (vec![self.rule(rule).await], 0, false),
             _ => {
-                let mut again = false;
+                let (mut again, since) = (false, Instant::now());
                 loop {
                     if let Some((said, fresh)) = self.heard(self.end(server, ask, key).await) {
                         return (vec![said], fresh, again);
                     }
+                    if self.in_vain(key, since).await {
+                        return (vec![Said::Nothing], 0, true);
+                    }
                     again = true;
-                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
         }
@@ -371,7 +378,7 @@ impl World {
         let name = |n: usize, new: &New| {
             IdempotencyKey::new(&format!("{key}/{n}"), format!("{new:?}").as_bytes()).unwrap()
         };
-        let mut again = false;
+        let (mut again, since) = (false, Instant::now());
         loop {
             let drafts =
                 all.iter().enumerate().map(|(n, new)| (self.draft(new), Some(name(n, new))));
@@ -385,9 +392,20 @@ impl World {
                 let fresh = heard.iter().map(|(_, fresh)| fresh).max().copied().unwrap_or(0);
                 return (heard.into_iter().map(|(said, _)| said).collect(), fresh, again);
             }
+            if self.in_vain(key, since).await {
+                return (vec![Said::Nothing; all.len()], 0, true);
+            }
             again = true;
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits before it is asked again; says whether that has gone on for too long.
+    async fn in_vain(&self, key: &str, since: Instant) -> bool {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if since.elapsed() > PATIENCE && !self.stuck.swap(true, Ordering::Relaxed) {
+            self.fault(format!("{key}: no answer within {PATIENCE:?}"));
+        }
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// What was said, and whether for the first time; `None`: ask again.

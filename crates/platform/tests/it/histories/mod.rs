@@ -46,6 +46,7 @@ async fn world(bank: &Bank) -> Arc<World> {
         ticks: AtomicU64::new(1),
         recent: Mutex::new(VecDeque::new()),
         faults: Mutex::default(),
+        stuck: AtomicBool::new(false),
         admin: bank.client().await,
     })
 }
