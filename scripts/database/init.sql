@@ -598,6 +598,14 @@ CREATE INDEX entries_target_effective ON wallstreet.entries (target_id, effectiv
 
 ALTER TABLE wallstreet.idempotency_keys DROP CONSTRAINT idempotency_keys_user_id_fkey;
 
+-- The posting road compares every order with its account before it writes one. It
+-- says so (`wallstreet.posting`), and is not asked again; everybody else is.
+DROP TRIGGER transactions_currency ON transactions;
+CREATE TRIGGER transactions_currency AFTER INSERT ON transactions
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT WHEN (current_setting('wallstreet.posting', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION wallstreet.refuse_foreign_currency();
+
 -- How far an account may go, who stopped it, and what it spent on which day (UTC).
 ALTER TABLE accounts
     ADD COLUMN overdraft_limit numeric(15, 2) NOT NULL DEFAULT 0,
@@ -691,7 +699,7 @@ SELECT event_type,
 DROP TABLE wallstreet.events;
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (9, '009_posting', '45b7c9f569f1517736666205b04e5e1b0f8365516448265a2a6eb7c5e5582374');
+    VALUES (9, '009_posting', '5cd9ac991b8c22872e99b00ce2f899f9d5366677923f2276718b40aa7897c488');
 
 -- 010_schedules
 

@@ -106,7 +106,7 @@ async fn after_its_time_nothing_is_captured() {
     let mut order = json!({
         "accountId": source, "transactionType": "withdrawal", "amount": 1, "expiresAt": "2026-01-15T12:00:00Z",
     });
-    ada.post("/api/v1/transactions", &order).await.names("expiresAt", "in_the_past");
+    ada.post("/api/v1/transactions", &order).await.refused(422, "transaction_expired");
     order["expiresAt"] = json!("tomorrow");
     ada.post("/api/v1/transactions", &order).await.names("expiresAt", "invalid");
     let until = json!({"expiresAt": "2026-01-15T13:05:00+01:00"});
