@@ -230,7 +230,7 @@ pub fn kill_9(pid: u32) {
 }
 
 #[test]
-fn two_hundred_parallel_transfers_between_ten_accounts_leave_the_sum_as_it_was() {
+fn four_hundred_parallel_transfers_between_ten_accounts_leave_the_sum_as_it_was() {
     let home = Home::new();
     let server = serve(&home);
     let client = Client::log_in(server.port);
@@ -241,7 +241,7 @@ fn two_hundred_parallel_transfers_between_ten_accounts_leave_the_sum_as_it_was()
             page["pagination"]["total"] == json!(2 * 25 * WORKERS)
         });
     });
-    assert_eq!(ordered.len(), 200);
+    assert_eq!(ordered.len(), 400);
     assert_all_there(&client, &ordered, ordered.len());
     assert_sound(&client, &accounts, 1_000_000);
     server.stop();
