@@ -3,8 +3,9 @@
 //! Whoever asks while the database is busy with others joins the next statement:
 //! one for all that wait, however many they are. An answer is never older than
 //! its question, so this is no cache. Bounded: when too many wait, or while the
-//! database is silent, the next one is refused at once. Each kind of question has connections of its own, so that who
-//! is at the door does not queue with who is inside.
+//! database is silent, the next one is refused at once. Each kind of question has
+//! connections of its own, so that who is at the door does not queue with who is
+//! inside.
 
 use crate::{
     db::{self, Connection},

@@ -100,7 +100,7 @@ impl Waiting {
     /// All that can go now; waits for the first. `None`: closed, and nobody is left.
     pub(super) async fn take(&self) -> Option<Taken> {
         loop {
-            {
+            let growing = {
                 let mut state = self.state();
                 if state.worth_while()
                     && let Some(taken) = state.take()
@@ -115,9 +115,14 @@ impl Waiting {
                     self.bell.notify_one();
                     return None;
                 }
+                !state.jobs.is_empty()
+            };
+            if growing {
+                // It need not ring: a batch does not grow for ever.
+                let _ = timeout(GROWTH, self.bell.notified()).await;
+            } else {
+                self.bell.notified().await;
             }
-            // Also when it does not ring: a batch does not grow for ever.
-            let _ = timeout(GROWTH, self.bell.notified()).await;
         }
     }
 
