@@ -75,6 +75,11 @@ impl Stopwatch {
         Instant::now() >= self.until
     }
 
+    /// How many transfers were acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
     /// Counts a right answer that stands for so many transfers.
     pub fn right(&mut self, asked: Instant, stands_for: u64) {
         let now = Instant::now();

@@ -34,6 +34,8 @@ pub struct Specification {
     pub accounts: usize,
     /// For how long.
     pub timing: Timing,
+    /// The most transfers, if there is a most.
+    pub most: Option<u64>,
     /// Where the random numbers begin.
     pub seed: u64,
 }
@@ -79,7 +81,7 @@ async fn run_all(specification: &Specification) -> Result<Measured> {
     };
     let mut maker = Maker::start(make);
     let mut watch = Stopwatch::start(specification.timing);
-    while !watch.is_over() {
+    while !watch.is_over() && specification.most.is_none_or(|most| watch.acknowledged() < most) {
         let rows = maker.next()?;
         let asked = Instant::now();
         match bank.post(&rows).await {

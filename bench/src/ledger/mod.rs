@@ -2,7 +2,7 @@
 //! book, and compares.
 //!
 //! Round by round, workload by workload, contestant by contestant: whoever is slower because the machine is busy is so
-//! together with its neighbours. Each contestant begins every workload on a fresh copy, after a checkpoint.
+//! together with its neighbours. Each contestant begins every workload on a fresh copy that has seen some transfers since the last checkpoint.
 
 mod book;
 mod contestants;
