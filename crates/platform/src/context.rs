@@ -54,7 +54,7 @@ impl Platform {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let pool = db::pool(database, settings.pool, "")?;
+        let pool = db::pool(database, settings.pool, &[])?;
         let connection = Connection::lend(&pool).await?;
         migrations::check(connection.client()).await?;
         let number_key = accounts::number_key(&connection).await?;
@@ -63,7 +63,7 @@ impl Platform {
         let queue = Queue::open(database, settings.pool, &clock)?;
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
-        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, "")?;
+        let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, &[])?;
         Ok(Self(Arc::new(Inner {
             pool,
             clock,

@@ -14,7 +14,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, R
 use jiff::Timestamp;
 use ledger::{Amount, Money};
 use rust_decimal::Decimal;
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio_postgres::{
     IsolationLevel, Row,
     error::SqlState,
@@ -31,15 +31,50 @@ const SESSION: &str = "SET TIME ZONE 'UTC';
     SELECT set_config('synchronous_commit', 'on', false)
      WHERE current_setting('synchronous_commit') = 'off'";
 
+/// For connections that ask the same all day: a statement is planned once, and by
+/// index, however small the tables were at the first look.
+pub(crate) const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+
 /// What is missing while somebody else holds a row for longer than we wait.
 pub(crate) const BUSY: &str = "What this needs is in use by another transaction, and";
 
 /// A parameter of a statement.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 
+/// All parameters of a statement, with what they own.
+pub(crate) type Params<'a> = Vec<Box<dyn ToSql + Sync + Send + 'a>>;
+
+/// Statements that write, as one: started once, answered once. Each keeps its text
+/// and its parameters, which follow those of the one before. None sees what another
+/// one writes; triggers fire when all is written.
+pub(crate) fn together(statements: &[&str]) -> String {
+    let (mut whole, mut before) = (String::from("WITH "), 0);
+    for (place, sql) in statements.iter().enumerate() {
+        let mut pieces = sql.split('$');
+        let comma = if place == 0 { "" } else { ",\n" };
+        whole += &format!("{comma}part_{place} AS ({}", pieces.next().unwrap_or_default());
+        let mut own = 0;
+        for piece in pieces {
+            let end = piece.find(|c: char| !c.is_ascii_digit()).unwrap_or(piece.len());
+            let number: usize = piece[..end].parse().unwrap_or_default();
+            own = own.max(number);
+            whole += &format!("${}{}", before + number, &piece[end..]);
+        }
+        whole.push(')');
+        before += own;
+    }
+    whole + "\nSELECT"
+}
+
+/// Parameters that follow each other, as a statement takes them.
+pub(crate) fn in_a_row<'p>(params: &'p [Params<'_>]) -> Vec<Param<'p>> {
+    params.iter().flatten().map(|param| &**param as Param<'p>).collect()
+}
+
 /// Builds the pool; connects to nothing yet. `besides` is said on every new
 /// connection after what all of ours say.
-pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &'static str) -> Result<Pool> {
+pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &[&str]) -> Result<Pool> {
     let mut config = tls::parse(database)?;
     let tls = tls::connector(&config)?;
     // Of several hosts, the one that can be written to: another one may not have
@@ -51,11 +86,10 @@ pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &'static str
         tls,
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
+    let greeting: Arc<str> = [&[SESSION], besides].concat().join(";\n").into();
     let set_up = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move {
-            client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
-            client.batch_execute(besides).await.map_err(HookError::Backend)
-        })
+        let greeting = Arc::clone(&greeting);
+        Box::pin(async move { client.batch_execute(&greeting).await.map_err(HookError::Backend) })
     });
     Pool::builder(manager)
         .max_size(settings.max)
@@ -97,12 +131,6 @@ macro_rules! session {
             ) -> Result<Option<Row>> {
                 let statement = self.0.prepare_cached(sql).await?;
                 Ok(self.0.query_opt(&statement, params).await?)
-            }
-
-            /// Exactly one row.
-            pub(crate) async fn get(&self, sql: &str, params: &[Param<'_>]) -> Result<Row> {
-                let statement = self.0.prepare_cached(sql).await?;
-                Ok(self.0.query_one(&statement, params).await?)
             }
 
             /// Says how many rows it touched.
@@ -149,6 +177,12 @@ impl Connection {
 }
 
 impl Tx<'_> {
+    /// Exactly one row.
+    pub(crate) async fn get(&self, sql: &str, params: &[Param<'_>]) -> Result<Row> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query_one(&statement, params).await?)
+    }
+
     /// Makes it durable.
     pub(crate) async fn commit(self) -> Result<()> {
         Ok(self.0.commit().await?)
@@ -164,12 +198,10 @@ pub(crate) struct Flight(Option<Connection>);
 impl Flight {
     /// Borrows a connection that knows the statements: only what is prepared
     /// already keeps its place in the order.
-    pub(crate) async fn lend(pool: &Pool, statements: &[&[(&str, &str)]]) -> Result<Self> {
+    pub(crate) async fn lend(pool: &Pool, statements: &[&str]) -> Result<Self> {
         let connection = Connection::lend(pool).await?;
-        for slice in statements {
-            for (_, sql) in *slice {
-                connection.0.prepare_cached(sql).await?;
-            }
+        for sql in statements {
+            connection.0.prepare_cached(sql).await?;
         }
         Ok(Self(Some(connection)))
     }

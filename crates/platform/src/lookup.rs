@@ -55,7 +55,8 @@ where
         F: Fn(Connection, Vec<Q>) -> Found + Send + Sync + 'static,
         Found: Future<Output = Result<HashMap<Q, A>>> + Send,
     {
-        let pool = db::pool(database, PoolSettings { max: CONNECTIONS, ..pool }, "")?;
+        let pool =
+            db::pool(database, PoolSettings { max: CONNECTIONS, ..pool }, &[db::PLANNED_ONCE])?;
         let (sender, mut questions) = mpsc::channel::<Waiting<Q, A>>(CAPACITY);
         let find = Arc::new(find);
         let shut = Arc::new(AtomicBool::new(false));

@@ -26,5 +26,6 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
         statements.iter().map(move |(name, sql)| (slice, *name, *sql))
     };
-    slices.into_iter().flat_map(named).collect()
+    let whole = ("posting", "WRITE", posting::WRITE.as_str());
+    slices.into_iter().flat_map(named).chain([whole]).collect()
 }

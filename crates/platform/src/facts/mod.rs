@@ -10,14 +10,14 @@ mod vocabulary;
 
 use crate::{
     actor::{Actor, Origin},
-    db::{Param, Session, Tx, Utc, statements},
+    db::{self, Params, Session, Tx, Utc, statements},
     error::{Error, Result},
 };
-pub(crate) use ALL as STATEMENTS;
 use jiff::Timestamp;
 use ledger::UserId;
 pub use movement::Movement;
-use serde_json::Value;
+use std::sync::LazyLock;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 pub use vocabulary::{AuditLine, Fact, News, Party};
 
@@ -42,9 +42,9 @@ impl<'a> By<'a> {
 statements! {
     /// One row of the trail for each fact.
     INSERT_AUDIT = "INSERT INTO audit_logs
-            (id, user_id, action, resource_type, resource_id, ip_address, user_agent, details, created_at)
+            (id, user_id, action, resource_type, resource_id, ip_address, user_agent, created_at, details)
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
-                             $6::text[], $7::text[], $8::jsonb[], $9::timestamp[])";
+                             $6::text[], $7::text[], $8::timestamp[], $9::jsonb[])";
     /// The outbox, in the order of the facts.
     INSERT_NEWS = "INSERT INTO wallstreet.outbox (event_types, parties, created_at)
         SELECT event_types, parties::json, created_at
@@ -53,52 +53,56 @@ statements! {
          ORDER BY place";
 }
 
+/// What writes the facts of a change, and takes [`params`].
+pub(crate) const WRITES: [&str; 2] = [INSERT_AUDIT, INSERT_NEWS];
+
 /// Records one fact in its change's transaction.
 pub(crate) async fn record_in(tx: &Tx<'_>, id: Uuid, by: By<'_>, fact: Fact) -> Result<()> {
     record_all_in(tx, &[(id, by, fact)]).await
 }
 
-/// Records the facts of a batch; the id is that of the audit row.
+/// Records the facts of one change; the id is that of the audit row.
 pub(crate) async fn record_all_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
-    if facts.is_empty() {
-        return Ok(());
+    static RECORD: LazyLock<String> = LazyLock::new(|| db::together(&WRITES));
+    if !facts.is_empty() {
+        tx.run(&RECORD, &db::in_a_row(&params(facts)?)).await?;
     }
-    let (lines, news) = tokio::join!(biased; insert_audit_in(tx, facts), insert_news_in(tx, facts));
-    lines.and(news)
-}
-
-async fn insert_audit_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
-    let lines: Vec<AuditLine> = facts.iter().map(|(_, _, fact)| fact.audit()).collect();
-    let ids: Vec<Uuid> = facts.iter().map(|(id, ..)| *id).collect();
-    let users: Vec<Option<Uuid>> =
-        facts.iter().map(|(_, by, _)| by.user.map(|user| user.0)).collect();
-    let actions: Vec<&str> = lines.iter().map(|line| line.action).collect();
-    let types: Vec<&str> = lines.iter().map(|line| line.resource_type).collect();
-    let resources: Vec<Option<Uuid>> = lines.iter().map(|line| line.resource_id).collect();
-    let addresses: Vec<Option<String>> =
-        facts.iter().map(|(_, by, _)| by.origin.ip.map(|ip| ip.to_string())).collect();
-    let agents: Vec<Option<&str>> =
-        facts.iter().map(|(_, by, _)| by.origin.user_agent.as_deref()).collect();
-    let details: Vec<&Value> = lines.iter().map(|line| &line.details).collect();
-    let times: Vec<Utc> = facts.iter().map(|(_, by, _)| Utc(by.at)).collect();
-    let params: [Param<'_>; 9] =
-        [&ids, &users, &actions, &types, &resources, &addresses, &agents, &details, &times];
-    tx.run(INSERT_AUDIT, &params).await?;
     Ok(())
 }
 
-async fn insert_news_in(tx: &impl Session, facts: &[(Uuid, By<'_>, Fact)]) -> Result<()> {
-    let news: Vec<(News, Utc)> =
-        facts.iter().filter_map(|(_, by, fact)| Some((fact.news()?, Utc(by.at)))).collect();
-    if news.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = news.iter().map(|(news, _)| news.names).collect();
-    let parties = news
+/// The facts, column by column.
+pub(crate) fn params<'f>(facts: &'f [(Uuid, By<'_>, Fact)]) -> Result<[Params<'f>; 2]> {
+    Ok([audit(facts), news(facts)?])
+}
+
+fn audit<'f>(facts: &'f [(Uuid, By<'_>, Fact)]) -> Params<'f> {
+    let lines: Vec<AuditLine> = facts.iter().map(|(_, _, fact)| fact.audit()).collect();
+    let users = facts.iter().map(|(_, by, _)| by.user.map(|user| user.0));
+    let addresses = facts.iter().map(|(_, by, _)| by.origin.ip.map(|ip| ip.to_string()));
+    let agents = facts.iter().map(|(_, by, _)| by.origin.user_agent.as_deref());
+    vec![
+        Box::new(facts.iter().map(|(id, ..)| *id).collect::<Vec<Uuid>>()),
+        Box::new(users.collect::<Vec<Option<Uuid>>>()),
+        Box::new(lines.iter().map(|line| line.action).collect::<Vec<_>>()),
+        Box::new(lines.iter().map(|line| line.resource_type).collect::<Vec<_>>()),
+        Box::new(lines.iter().map(|line| line.resource_id).collect::<Vec<_>>()),
+        Box::new(addresses.collect::<Vec<_>>()),
+        Box::new(agents.collect::<Vec<_>>()),
+        Box::new(facts.iter().map(|(_, by, _)| Utc(by.at)).collect::<Vec<_>>()),
+        Box::new(lines.into_iter().map(|line| Json(line.details)).collect::<Vec<_>>()),
+    ]
+}
+
+fn news<'f>(facts: &'f [(Uuid, By<'_>, Fact)]) -> Result<Params<'f>> {
+    let told = facts.iter().filter_map(|(_, by, fact)| Some((fact.news()?, Utc(by.at))));
+    let told: Vec<(News, Utc)> = told.collect();
+    let parties = told
         .iter()
         .map(|(news, _)| serde_json::to_string(&news.parties).map_err(Error::internal))
         .collect::<Result<Vec<String>>>()?;
-    let times: Vec<Utc> = news.iter().map(|(_, at)| *at).collect();
-    tx.run(INSERT_NEWS, &[&names, &parties, &times]).await?;
-    Ok(())
+    Ok(vec![
+        Box::new(told.iter().map(|(news, _)| news.names).collect::<Vec<_>>()),
+        Box::new(parties),
+        Box::new(told.iter().map(|(_, at)| *at).collect::<Vec<_>>()),
+    ])
 }

@@ -1,9 +1,10 @@
 //! A movement of money, as the audit trail and the world are told of it. What else
 //! happened, and who hears of it, is on the page of [`super::vocabulary`].
 
-use super::vocabulary::Party;
+use super::vocabulary::{Party, raw};
 use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// A transaction, as far as the world may know.
 #[derive(Clone, Debug)]
@@ -30,35 +31,92 @@ pub struct Movement {
     pub reference: Option<String>,
 }
 
+/// What a subscriber reads. Written for every transfer, hence not as a
+/// [`serde_json::Value`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'m> {
+    account_id: AccountId,
+    #[serde(serialize_with = "decimal")]
+    amount: Amount,
+    #[serde(serialize_with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    captured_amount: Option<Money>,
+    currency: Currency,
+    id: TransactionId,
+    reference_number: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reverses_transaction_id: Option<TransactionId>,
+    status: Status,
+    transaction_type: Kind,
+    user_id: UserId,
+}
+
+/// What stands in the trail; what it does not concern is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details<'m> {
+    account_id: AccountId,
+    #[serde(serialize_with = "decimal")]
+    amount: Amount,
+    #[serde(serialize_with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
+    captured_amount: Option<Money>,
+    currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'m str>,
+    reference: Option<&'m str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reversal_id: Option<TransactionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reverses_transaction_id: Option<TransactionId>,
+    status: Status,
+    r#type: Kind,
+}
+
 impl Movement {
-    pub(super) fn payload(&self) -> Value {
-        self.with_more(json!({
-            "id": self.id, "accountId": self.account, "userId": self.owner,
-            "transactionType": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status,
-            "referenceNumber": self.reference,
-        }))
-    }
-
     pub(super) fn party(&self) -> Party {
-        Party { user_id: self.owner, resource_id: self.id.0, payload: self.payload() }
+        let payload = raw(&Payload {
+            account_id: self.account,
+            amount: self.amount,
+            captured_amount: self.captured,
+            currency: self.currency,
+            id: self.id,
+            reference_number: self.reference.as_deref(),
+            reverses_transaction_id: self.reverses,
+            status: self.status,
+            transaction_type: self.kind,
+            user_id: self.owner,
+        });
+        Party { user_id: self.owner, resource_id: self.id.0, payload }
     }
 
-    pub(super) fn details(&self) -> Value {
-        self.with_more(json!({
-            "accountId": self.account, "type": self.kind, "amount": self.amount.to_string(),
-            "currency": self.currency, "status": self.status, "reference": self.reference,
-        }))
+    /// With the reason of a failure, or the id of the reversal that it is.
+    pub(super) fn details(
+        &self,
+        reason: Option<&str>,
+        reversal_id: Option<TransactionId>,
+    ) -> Box<RawValue> {
+        raw(&Details {
+            account_id: self.account,
+            amount: self.amount,
+            captured_amount: self.captured,
+            currency: self.currency,
+            reason,
+            reference: self.reference.as_deref(),
+            reversal_id,
+            reverses_transaction_id: self.reverses,
+            status: self.status,
+            r#type: self.kind,
+        })
     }
+}
 
-    /// What only some have.
-    fn with_more(&self, mut told: Value) -> Value {
-        if let Some(captured) = self.captured {
-            told["capturedAmount"] = json!(captured.to_string());
-        }
-        if let Some(reverses) = self.reverses {
-            told["reversesTransactionId"] = json!(reverses);
-        }
-        told
+fn decimal<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
+}
+
+fn maybe_decimal<S: Serializer>(money: &Option<Money>, serializer: S) -> Result<S::Ok, S::Error> {
+    match money {
+        Some(money) => serializer.collect_str(money),
+        None => serializer.serialize_none(),
     }
 }

@@ -6,7 +6,10 @@ use crate::actor::Role;
 use jiff::Timestamp;
 use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use uuid::Uuid;
 
 /// What can happen. Closed: an arm says its audit line, and its news if the
@@ -176,7 +179,7 @@ pub struct AuditLine {
     /// Which thing.
     pub resource_id: Option<Uuid>,
     /// What else is worth knowing; never a secret.
-    pub details: Value,
+    pub details: Box<RawValue>,
 }
 
 /// A row of the outbox: each party hears of each name.
@@ -197,14 +200,24 @@ pub struct Party {
     /// Of which thing.
     pub resource_id: Uuid,
     /// What a subscriber reads.
-    pub payload: Value,
+    pub payload: Box<RawValue>,
 }
 
 impl Fact {
     /// Its one line in the audit trail.
     pub fn audit(&self) -> AuditLine {
         let (resource_type, resource_id) = self.resource();
-        AuditLine { action: self.action(), resource_type, resource_id, details: self.details() }
+        let details = match self {
+            Self::TransactionCreated { movement, .. }
+            | Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. } => movement.details(None, None),
+            Self::TransactionReversed { movement, .. } => movement.details(None, Some(movement.id)),
+            Self::TransactionFailed { movement, reason, .. } => {
+                movement.details(Some(reason), None)
+            }
+            other => raw(&other.details()),
+        };
+        AuditLine { action: self.action(), resource_type, resource_id, details }
     }
 
     fn action(&self) -> &'static str {
@@ -283,6 +296,7 @@ impl Fact {
         }
     }
 
+    /// Of all but the movements.
     fn details(&self) -> Value {
         match self {
             Self::UserRegistered { email, .. } | Self::AdminCreated { email, .. } => {
@@ -316,19 +330,6 @@ impl Fact {
             Self::ScheduleRun { n, transaction, code, status, .. } => json!({
                 "n": n, "transactionId": transaction, "code": code, "scheduleStatus": status,
             }),
-            Self::TransactionCreated { movement, .. }
-            | Self::TransactionCompleted { movement, .. }
-            | Self::TransactionCaptured { movement, .. } => movement.details(),
-            Self::TransactionReversed { movement, .. } => {
-                let mut details = movement.details();
-                details["reversalId"] = json!(movement.id);
-                details
-            }
-            Self::TransactionFailed { movement, reason, .. } => {
-                let mut details = movement.details();
-                details["reason"] = json!(reason);
-                details
-            }
             _ => json!({}),
         }
     }
@@ -435,7 +436,12 @@ fn told(limits: &Limits) -> Value {
 }
 
 fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {
-    News { names, parties: vec![Party { user_id, resource_id, payload }] }
+    News { names, parties: vec![Party { user_id, resource_id, payload: raw(&payload) }] }
+}
+
+/// As it is sent and stored.
+pub(super) fn raw(told: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(told).expect("names are text and numbers finite")
 }
 
 /// The world may know of a schedule what the trail says of it.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::moment,
-    db::{BUSY, Flight, time},
+    db::{self, BUSY, Flight, time},
     error::{Error, Original, Result},
     facts,
     idempotency::{Earlier, IdempotencyKey, Outcome},
@@ -26,13 +26,42 @@ use jiff::Timestamp;
 use ledger::{AccountId, Action, Book, Refusal, UserId};
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
 
+/// What nearly every batch writes, as one statement: each one costs its start, and
+/// an answer that wakes us.
+pub(crate) static WRITE: LazyLock<String> = LazyLock::new(|| {
+    let [audit, news] = facts::WRITES;
+    db::together(&[
+        store::INSERT_TRANSACTIONS,
+        store::UPDATE_ACCOUNTS,
+        store::INSERT_ENTRIES,
+        audit,
+        news,
+        store::INSERT_KEYS,
+    ])
+});
+
 /// Every statement of a batch, so that a connection knows them beforehand.
-pub(super) const STATEMENTS: &[&[(&str, &str)]] = &[store::ALL, facts::STATEMENTS];
+pub(super) static STATEMENTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    vec![
+        store::READ,
+        store::READ_FREE,
+        store::FIND_TRANSACTIONS,
+        store::OPEN_ROUNDING,
+        store::LOCK_ROUNDING,
+        WRITE.as_str(),
+        store::CHANGE_TRANSACTIONS,
+        store::INSERT_EXCHANGES,
+        store::UPDATE_ROUNDING,
+    ]
+});
 
 /// What to do about an account that somebody else holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +95,28 @@ pub(super) async fn read<'o>(
         .filter_map(|order| Some((order.actor.user_id, order.key.as_ref()?)))
         .collect();
     let session = flight.session()?;
-    let (begun, locked, keys, found, name) = tokio::join!(
+    let (begun, read, found) = tokio::join!(
         biased;
         flight.say("BEGIN"),
-        read::lock_accounts(session, &orders, patience),
-        read::find_keys(session, &asked),
+        read::accounts_and_keys(session, &orders, &asked, patience),
         read::find_transactions(session, &orders),
-        session.get(store::NAME, &[]),
     );
     begun?;
+    let names: HashMap<(UserId, &str), &'o str> =
+        asked.iter().map(|(user, key)| ((*user, key.key.as_str()), key.key.as_str())).collect();
+    let (mut xid, mut earlier) = (String::new(), HashMap::new());
     let mut draft = Draft::new(Book::new(moment(at)), at);
-    for row in locked? {
+    for row in read? {
+        if row.try_get::<_, Option<&str>>("key")?.is_some() {
+            let one = Earlier::read(&row)?;
+            let name = names.get(&(one.user, one.key.as_str())).map(|name| (one.user, *name));
+            earlier.extend(name.map(|name| (name, one)));
+            continue;
+        }
+        if xid.is_empty() {
+            xid = row.try_get("xid")?;
+            draft.started = time(&row, "started")?;
+        }
         draft.book.add_account(read::account(&row)?);
     }
     for row in found? {
@@ -90,17 +130,7 @@ pub(super) async fn read<'o>(
         draft.rows.insert(transaction.id, transaction);
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
-    let names: HashMap<(UserId, &str), &'o str> =
-        asked.iter().map(|(user, key)| ((*user, key.key.as_str()), key.key.as_str())).collect();
-    let mut earlier = HashMap::new();
-    for row in keys? {
-        let one = Earlier::read(&row)?;
-        let name = names.get(&(one.user, one.key.as_str())).map(|name| (one.user, *name));
-        earlier.extend(name.map(|name| (name, one)));
-    }
-    let name = name?;
-    draft.started = time(&name, "started")?;
-    Ok(Batch { jobs, patience, xid: name.try_get("xid")?, earlier, draft })
+    Ok(Batch { jobs, patience, xid, earlier, draft })
 }
 
 /// Orders with all that they need to be decided.
@@ -199,7 +229,7 @@ impl<'o> Batch<'o> {
 }
 
 impl Decided<'_> {
-    /// Writes all of it, one statement a table, and commits: one round trip.
+    /// Writes all of it and commits: one round trip.
     ///
     /// # Errors
     /// [`Error::OutcomeUnknown`] when COMMIT got no answer; with any other error
@@ -217,24 +247,34 @@ impl Decided<'_> {
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             result
         };
-        let (created, amended, updated, agreed, rounded, entered, told, kept, ended) = tokio::join!(
+        let [audit, news] = facts::params(&draft.facts)?;
+        let columns = [
+            rows::transactions(&draft.new, at),
+            rows::accounts(&left)?,
+            rows::entries(&draft.entries),
+            audit,
+            news,
+            rows::key_columns(keys, at),
+        ];
+        let columns = db::in_a_row(&columns);
+        let (written, amended, agreed, rounded, ended) = tokio::join!(
             biased;
-            async { seen(rows::insert_transactions(session, &draft.new, at).await) },
+            async {
+                // No change is without its fact; a refusal has its key at most.
+                let nothing = draft.facts.is_empty() && keys.is_empty();
+                let written = async { session.execute(&WRITE, &columns).await.map(drop) };
+                if nothing { Ok(()) } else { seen(written.await) }
+            },
             async { seen(rows::change_transactions(session, &changed).await) },
-            async { seen(rows::update_accounts(session, &left).await) },
             async { seen(rows::insert_exchanges(session, &draft.exchanges, at).await) },
             async { seen(rows::update_rounding(session, &carried).await) },
-            async { seen(rows::insert_entries(session, &draft.entries).await) },
-            async { seen(facts::record_all_in(session, &draft.facts).await) },
-            async { seen(rows::insert_keys(session, keys, at).await) },
             async {
                 let failed = failed.load(Ordering::Relaxed);
                 flight.say(if failed { "ROLLBACK" } else { "COMMIT" }).await
             },
         );
         ended.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
-        let written = [created, amended, updated, agreed, rounded, entered, told, kept];
-        written.into_iter().collect()
+        written.and(amended).and(agreed).and(rounded)
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     settings::PoolSettings,
     transactions::{Description, Metadata, RateSource, Transaction},
 };
+pub(crate) use batch::WRITE;
 pub use contention::Contention;
 use contention::Meters;
 use ledger::{AccountId, Action, Authority};
@@ -52,10 +53,8 @@ const MAX_BATCH: usize = 500;
 /// While one writer waits for its commit, another one works. More of them only
 /// take each other's cores.
 const WRITERS: usize = 2;
-/// Who a writer's connection is, and how it plans: once, and by index, however
-/// small a table was when it first looked.
-const PLANNING: &str = "SET wallstreet.posting = 'on'; SET plan_cache_mode = force_generic_plan;
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+/// Who a writer's connection is, for the triggers that ask.
+const IDENTITY: &str = "SET wallstreet.posting = 'on'";
 
 /// What the caller wants written beside the money.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +100,8 @@ impl Queue {
     /// Starts the writers, on connections of their own, so that money does not
     /// queue with reading. One more is there to ask what became of a batch.
     pub(crate) fn open(database: &str, pool: PoolSettings, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let pool = db::pool(database, PoolSettings { max: WRITERS + 1, ..pool }, PLANNING)?;
+        let besides = [IDENTITY, db::PLANNED_ONCE];
+        let pool = db::pool(database, PoolSettings { max: WRITERS + 1, ..pool }, &besides)?;
         let waiting = Arc::new(Waiting::new(CAPACITY));
         let start = u32::from_be_bytes(secret::random::<4>()?);
         let references = Arc::new(References::starting_at(start));

@@ -18,32 +18,24 @@ use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Locks every account that the orders can touch, and reads it.
-pub(super) async fn lock_accounts(
+/// Locks every account that the orders can touch, and reads it; and what the keys
+/// of the orders already stand for.
+pub(super) async fn accounts_and_keys(
     session: &Connection,
     orders: &[&Order],
+    asked: &[(UserId, &IdempotencyKey)],
     patience: Patience,
 ) -> Result<Vec<Row>> {
     let touched: BTreeSet<Uuid> =
         orders.iter().flat_map(|order| &order.touches).map(|account| account.0).collect();
-    let lock = match patience {
-        Patience::Wait => store::LOCK_ACCOUNTS,
-        Patience::LeaveOut => store::LOCK_FREE_ACCOUNTS,
-    };
-    session.query(lock, &[&touched.into_iter().collect::<Vec<_>>()]).await
-}
-
-/// What the keys of the orders already stand for.
-pub(super) async fn find_keys(
-    session: &Connection,
-    asked: &[(UserId, &IdempotencyKey)],
-) -> Result<Vec<Row>> {
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
+    let touched: Vec<Uuid> = touched.into_iter().collect();
     let users: Vec<Uuid> = asked.iter().map(|(user, _)| user.0).collect();
     let keys: Vec<&str> = asked.iter().map(|(_, key)| key.key.as_str()).collect();
-    session.query(store::FIND_KEYS, &[&users, &keys]).await
+    let read = match patience {
+        Patience::Wait => store::READ,
+        Patience::LeaveOut => store::READ_FREE,
+    };
+    session.query(read, &[&touched, &users, &keys]).await
 }
 
 /// The transactions that the orders name, with their other halves.

@@ -1,15 +1,16 @@
-//! What a batch has decided, as arrays: one statement a table.
+//! What a batch has decided, column by column: one array each.
 
 use super::{Answer, Order, store};
 use crate::{
     clock::timestamp,
-    db::{Connection, Numeric, Param, Utc},
+    db::{Connection, Numeric, Param, Params, Utc},
     error::{Error, Result},
     idempotency::Recorded,
     transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
 use ledger::{Account, Currency, Direction, Entry, Remainder, TransactionId};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// A key and what it stands for from now on.
@@ -21,104 +22,60 @@ pub(super) struct KeyRow<'o> {
     request_id: &'o str,
 }
 
-/// Writes new transactions.
-pub(super) async fn insert_transactions(
-    session: &Connection,
-    new: &[Transaction],
-    at: Timestamp,
-) -> Result<()> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = new.iter().map(|t| t.id.0).collect();
-    let accounts: Vec<Uuid> = new.iter().map(|t| t.account_id.0).collect();
-    let kinds: Vec<&str> = new.iter().map(|t| t.kind.as_str()).collect();
-    let ways: Vec<Option<&str>> = new.iter().map(|t| t.direction.map(Direction::as_str)).collect();
-    let amounts: Vec<Numeric> = new.iter().map(|t| t.amount.into()).collect();
-    let currencies: Vec<&str> = new.iter().map(|t| t.currency.code()).collect();
-    let states: Vec<&str> = new.iter().map(|t| t.status.as_str()).collect();
-    let texts: Vec<Option<&str>> = new.iter().map(|t| t.description.as_deref()).collect();
-    let references: Vec<Option<&str>> = new.iter().map(|t| t.reference_number.as_deref()).collect();
-    let metadata: Vec<&str> = new.iter().map(|t| t.metadata.as_str()).collect();
-    let others: Vec<Option<Uuid>> =
-        new.iter().map(|t| t.counterparty_account_id.map(|id| id.0)).collect();
-    let pairs: Vec<Option<Uuid>> =
-        new.iter().map(|t| t.paired_transaction_id.map(|id| id.0)).collect();
-    let reversed: Vec<Option<Uuid>> =
-        new.iter().map(|t| t.reverses_transaction_id.map(|id| id.0)).collect();
-    let expiries: Vec<Option<Utc>> = new.iter().map(|t| t.expires_at.map(Utc)).collect();
-    let dates: Vec<Option<Utc>> = new.iter().map(|t| t.effective_at.map(Utc)).collect();
-    let params: [Param<'_>; 16] = [
-        &ids,
-        &accounts,
-        &kinds,
-        &ways,
-        &amounts,
-        &currencies,
-        &states,
-        &texts,
-        &references,
-        &metadata,
-        &others,
-        &pairs,
-        &reversed,
-        &expiries,
-        &dates,
-        &Utc(at),
-    ];
-    session.execute(store::INSERT_TRANSACTIONS, &params).await?;
-    Ok(())
+/// New transactions.
+pub(super) fn transactions(new: &[Transaction], at: Timestamp) -> Params<'_> {
+    vec![
+        column(new, |t| t.id.0),
+        column(new, |t| t.account_id.0),
+        column(new, |t| t.kind.as_str()),
+        column(new, |t| t.direction.map(Direction::as_str)),
+        column(new, |t| Numeric::from(t.amount)),
+        column(new, |t| t.currency.code()),
+        column(new, |t| t.status.as_str()),
+        column(new, |t| t.description.as_deref()),
+        column(new, |t| t.reference_number.as_deref()),
+        column(new, |t| t.metadata.as_str()),
+        column(new, |t| t.counterparty_account_id.map(|id| id.0)),
+        column(new, |t| t.paired_transaction_id.map(|id| id.0)),
+        column(new, |t| t.reverses_transaction_id.map(|id| id.0)),
+        column(new, |t| t.expires_at.map(Utc)),
+        column(new, |t| t.effective_at.map(Utc)),
+        Box::new(Utc(at)),
+    ]
 }
 
-/// Writes the balances as the batch leaves them.
-pub(super) async fn update_accounts(session: &Connection, left: &[&Account]) -> Result<()> {
-    if left.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = left.iter().map(|account| account.id.0).collect();
-    let balances: Vec<Numeric> = left.iter().map(|account| Numeric(account.balance)).collect();
-    let available: Vec<Numeric> = left.iter().map(|account| Numeric(account.available)).collect();
-    let counts: Vec<i64> = left.iter().map(|account| account.entry_count).collect();
-    let spent: Vec<Numeric> = left.iter().map(|account| Numeric(account.spent.amount)).collect();
+/// The balances as the batch leaves them.
+pub(super) fn accounts<'a>(left: &'a [&Account]) -> Result<Params<'a>> {
     let days = left.iter().map(|account| i32::try_from(account.spent.day.0));
     let days = days.collect::<Result<Vec<i32>, _>>().map_err(Error::internal)?;
-    let newest: Vec<Option<Utc>> =
-        left.iter().map(|account| account.newest_entry.map(|at| Utc(timestamp(at)))).collect();
-    let params: [Param<'_>; 7] = [&ids, &balances, &available, &counts, &spent, &days, &newest];
-    session.execute(store::UPDATE_ACCOUNTS, &params).await?;
-    Ok(())
+    Ok(vec![
+        column(left, |account| account.id.0),
+        column(left, |account| Numeric(account.balance)),
+        column(left, |account| Numeric(account.available)),
+        column(left, |account| account.entry_count),
+        column(left, |account| Numeric(account.spent.amount)),
+        Box::new(days),
+        column(left, |account| account.newest_entry.map(|at| Utc(timestamp(at)))),
+    ])
 }
 
-/// Writes the movements, in the order in which they were decided.
-pub(super) async fn insert_entries(session: &Connection, entries: &[Entry]) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<Uuid> = entries.iter().map(|entry| entry.transaction.0).collect();
-    let sources: Vec<Uuid> = entries.iter().map(|entry| entry.source.account.0).collect();
-    let targets: Vec<Uuid> = entries.iter().map(|entry| entry.target.account.0).collect();
-    let amounts: Vec<Numeric> = entries.iter().map(|entry| entry.amount.into()).collect();
-    let currencies: Vec<&str> = entries.iter().map(|entry| entry.currency.code()).collect();
-    let (source_seqs, source_balances) = history(entries.iter().map(|entry| entry.source));
-    let (target_seqs, target_balances) = history(entries.iter().map(|entry| entry.target));
-    let recorded: Vec<Utc> = entries.iter().map(|entry| Utc(timestamp(entry.recorded))).collect();
-    let effective: Vec<Option<Utc>> =
-        entries.iter().map(|entry| entry.effective.map(|at| Utc(timestamp(at)))).collect();
-    let params: [Param<'_>; 11] = [
-        &named,
-        &sources,
-        &targets,
-        &amounts,
-        &currencies,
-        &source_seqs,
-        &source_balances,
-        &target_seqs,
-        &target_balances,
-        &recorded,
-        &effective,
-    ];
-    session.execute(store::INSERT_ENTRIES, &params).await?;
-    Ok(())
+/// The movements, in the order in which they were decided.
+pub(super) fn entries(entries: &[Entry]) -> Params<'_> {
+    let balance = |side: ledger::Side| side.history.map(|(_, balance)| Numeric(balance));
+    let seq = |side: ledger::Side| side.history.map(|(seq, _)| seq);
+    vec![
+        column(entries, |entry| entry.transaction.0),
+        column(entries, |entry| entry.source.account.0),
+        column(entries, |entry| entry.target.account.0),
+        column(entries, |entry| Numeric::from(entry.amount)),
+        column(entries, |entry| entry.currency.code()),
+        column(entries, |entry| seq(entry.source)),
+        column(entries, |entry| balance(entry.source)),
+        column(entries, |entry| seq(entry.target)),
+        column(entries, |entry| balance(entry.target)),
+        column(entries, |entry| Utc(timestamp(entry.recorded))),
+        column(entries, |entry| entry.effective.map(|at| Utc(timestamp(at)))),
+    ]
 }
 
 /// Writes what became of transactions that were there before.
@@ -207,30 +164,22 @@ pub(super) fn keys<'o, 'a>(
     Ok(rows)
 }
 
-/// Remembers them.
-pub(super) async fn insert_keys(
-    session: &Connection,
-    rows: &[KeyRow<'_>],
-    at: Timestamp,
-) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let users: Vec<Uuid> = rows.iter().map(|row| row.user).collect();
-    let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
-    let prints: Vec<&[u8]> = rows.iter().map(|row| row.fingerprint).collect();
-    let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
-    let requests: Vec<&str> = rows.iter().map(|row| row.request_id).collect();
-    let params: [Param<'_>; 6] = [&users, &keys, &prints, &outcomes, &requests, &Utc(at)];
-    session.execute(store::INSERT_KEYS, &params).await?;
-    Ok(())
+/// The outcomes under their keys.
+pub(super) fn key_columns<'k>(rows: &'k [KeyRow<'_>], at: Timestamp) -> Params<'k> {
+    vec![
+        column(rows, |row| row.user),
+        column(rows, |row| row.key),
+        column(rows, |row| row.fingerprint),
+        column(rows, |row| row.outcome.as_str()),
+        column(rows, |row| row.request_id),
+        Box::new(Utc(at)),
+    ]
 }
 
-fn history(sides: impl Iterator<Item = ledger::Side>) -> (Vec<Option<i64>>, Vec<Option<Numeric>>) {
-    sides
-        .map(|side| match side.history {
-            Some((seq, balance)) => (Some(seq), Some(Numeric(balance))),
-            None => (None, None),
-        })
-        .unzip()
+/// One value a row.
+fn column<'r, R, V>(rows: &'r [R], value: impl Fn(&'r R) -> V) -> Box<dyn ToSql + Sync + Send + 'r>
+where
+    V: ToSql + Sync + Send + 'r,
+{
+    Box::new(rows.iter().map(value).collect::<Vec<V>>())
 }

@@ -1,30 +1,45 @@
-//! The statements that move money: one a table, with arrays, for a whole batch.
+//! The statements that move money: one a table, with arrays, for a whole batch. What
+//! nearly every batch writes goes out as one statement, put together in [`super::batch`].
 
 use crate::db::statements;
 use crate::transactions::store::columns;
 
-/// Every account the batch can touch.
-macro_rules! accounts {
-    () => {
-        "SELECT id, user_id, currency, status, balance, available_balance, entry_count,
-               newest_entry_at, overdraft_limit, transaction_limit, daily_limit, spent_amount,
-               spent_day, freeze_scope, freeze_reason, freeze_until
-          FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id "
+/// Every account the batch can touch, locked, and what its keys already stand for,
+/// in one answer: rows with an `id`, then rows with a `key`. In id order, so that
+/// opposite transfers cannot deadlock; the order by is what makes it so: keep it.
+/// A key has one look into the index, however empty the table was when this was
+/// planned. Each account also tells the name of this database transaction and when
+/// it began: without an account nothing will be written.
+macro_rules! read {
+    ($wait:literal) => {
+        concat!(
+            "WITH locked AS MATERIALIZED (
+                SELECT id, user_id, currency, status, balance, available_balance, entry_count,
+                       newest_entry_at, overdraft_limit, transaction_limit, daily_limit, spent_amount,
+                       spent_day, freeze_scope, freeze_reason, freeze_until,
+                       pg_current_xact_id()::text AS xid, now() AS started
+                  FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE ",
+            $wait,
+            ")
+             SELECT locked.*, NULL::text AS key, NULL::bytea AS fingerprint, NULL::text AS outcome,
+                    NULL::text AS request_id, NULL::timestamptz AS created_at
+               FROM locked
+              UNION ALL
+             SELECT NULL, k.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL,
+                    k.key, k.fingerprint, k.outcome, k.request_id, k.created_at
+               FROM unnest($2::uuid[], $3::text[]) AS asked (user_id, key)
+              CROSS JOIN LATERAL (SELECT * FROM wallstreet.idempotency_keys i
+                                   WHERE i.user_id = asked.user_id AND i.key = asked.key LIMIT 1) k"
+        )
     };
 }
 
 statements! {
-    /// What the keys of a batch already stand for. One look into the index a key,
-    /// however empty the table was when this was planned.
-    FIND_KEYS = "SELECT k.user_id, k.key, k.fingerprint, k.outcome, k.request_id, k.created_at
-          FROM unnest($1::uuid[], $2::text[]) AS asked (user_id, key)
-         CROSS JOIN LATERAL (SELECT * FROM wallstreet.idempotency_keys i
-                              WHERE i.user_id = asked.user_id AND i.key = asked.key LIMIT 1) k";
-    /// Locks every account the batch can touch, in id order, so that opposite
-    /// transfers cannot deadlock. The order by is what makes it so: keep it.
-    LOCK_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE");
+    /// Locks the accounts and reads.
+    READ = read!("");
     /// The same, without waiting for whoever holds one of them.
-    LOCK_FREE_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE SKIP LOCKED");
+    READ_FREE = read!("SKIP LOCKED");
     /// The transactions to be ended, with their other halves. A statement of its
     /// own, after the locks: its snapshot sees what the locks waited for.
     FIND_TRANSACTIONS = concat!("SELECT ", columns!(), " FROM transactions t
@@ -99,8 +114,6 @@ statements! {
         SELECT user_id, key, fingerprint, outcome, request_id, $6
           FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[])
                AS k (user_id, key, fingerprint, outcome, request_id)";
-    /// The name of this database transaction, and when it began.
-    NAME = "SELECT pg_current_xact_id()::text AS xid, now() AS started";
     /// Whether a database transaction is still on its way. Not what became of it:
     /// a crash can give its name to another one.
     XID_STATUS = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)";

@@ -134,7 +134,7 @@ impl Writer {
     async fn try_post(&self, jobs: &[Job], patience: Patience) -> Result<Vec<Vec<Answer>>> {
         let now = self.clock.now();
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-        let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, batch::STATEMENTS)).await;
+        let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, &batch::STATEMENTS)).await;
         let flight = lent.map_err(|_| refused("the database went silent at the door"))??;
         let reading = batch::read(&flight, jobs, at, patience);
         let Ok(read) = timeout(STEP_PATIENCE, reading).await else {
