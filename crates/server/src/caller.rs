@@ -83,9 +83,10 @@ fn single<'a>(
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
+    /// Takes the proof: a request has one caller.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match parts.extensions.get::<Proof>() {
-            Some(Proof(proof)) => proof.clone().map(Self),
+        match parts.extensions.remove::<Proof>() {
+            Some(Proof(proof)) => proof.map(Self),
             None => Err(Error::Unauthenticated(Unauthenticated::Missing).into()),
         }
     }

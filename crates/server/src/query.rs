@@ -64,9 +64,12 @@ pub(crate) async fn refuse_unknown(
     next: impl Next,
 ) -> Response {
     let query = request.uri().query().unwrap_or_default();
+    if query.is_empty() {
+        return next.run(request).await;
+    }
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let operation = (request.method().clone(), path.to_owned());
-    if query.is_empty() || !path.starts_with("/api/v1") || !unqueried.contains(&operation) {
+    if !path.starts_with("/api/v1") || !unqueried.contains(&operation) {
         return next.run(request).await;
     }
     let name = query.split(['=', '&']).next().unwrap_or_default();

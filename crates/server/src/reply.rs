@@ -14,6 +14,11 @@ use platform::Outcome;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
+/// More than the frame of an answer takes, in bytes.
+const FRAME: usize = 256;
+/// More headers than an answer has.
+const MOST_HEADERS: usize = 24;
+
 /// Says that this answer was given before.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -88,6 +93,7 @@ impl Success {
     pub(crate) fn render(self, response: &mut Response, now: Timestamp) {
         let (at, replayed) = self.first.unwrap_or((now, false));
         let (message, timestamp) = (self.message, Time(at));
+        let mut text = Vec::with_capacity(FRAME + self.data.get().len());
         let body = SuccessBody {
             success: true,
             message,
@@ -95,13 +101,16 @@ impl Success {
             beside: self.beside,
             timestamp,
         };
-        let framed = axum::Json(body).into_response();
-        let (parts, body) = framed.into_parts();
-        response.headers_mut().extend(parts.headers);
+        if serde_json::to_writer(&mut text, &body).is_err() {
+            *response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            return;
+        }
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
         if replayed {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         }
-        *response.body_mut() = body;
+        *response.body_mut() = text.into();
     }
 }
 
@@ -114,6 +123,7 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         let created = self.created_at.is_some();
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         let mut response = status.into_response();
+        response.headers_mut().reserve(MOST_HEADERS);
         let location = self.created_at.and_then(|path| HeaderValue::try_from(path).ok());
         if let Some(location) = location {
             response.headers_mut().insert(header::LOCATION, location);
