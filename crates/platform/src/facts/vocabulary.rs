@@ -338,11 +338,11 @@ impl Fact {
     pub fn news(&self) -> Option<News> {
         let news = match self {
             Self::ProfileUpdated { user, fields } => {
-                own("user.updated", *user, user.0, json!({ "id": user, "fields": fields }))
+                own("user.updated", *user, user.0, &json!({ "id": user, "fields": fields }))
             }
             Self::UserChanged { user, role, status } => {
                 let payload = json!({ "id": user, "role": role, "status": status });
-                own("user.updated", *user, user.0, payload)
+                own("user.updated", *user, user.0, &payload)
             }
             Self::TransactionCreated { movement, paired } => {
                 let names = match movement.status {
@@ -397,28 +397,28 @@ impl Fact {
                     "id": account, "userId": owner, "accountNumber": number,
                     "accountType": account_type, "currency": currency,
                 });
-                own("account.created", *owner, account.0, payload)
+                own("account.created", *owner, account.0, &payload)
             }
             Self::AccountUpdated { account, owner, status } => {
                 let payload = json!({ "id": account, "userId": owner, "status": status });
-                own("account.updated", *owner, account.0, payload)
+                own("account.updated", *owner, account.0, &payload)
             }
             Self::AccountLimitsChanged { account, owner, limits } => {
                 let payload = json!({ "id": account, "userId": owner, "limits": told(limits) });
-                own("account.updated", *owner, account.0, payload)
+                own("account.updated", *owner, account.0, &payload)
             }
             Self::AccountFrozen { account, owner, scope, reason, until } => {
                 let freeze = json!({ "scope": scope, "reason": reason, "until": until });
                 let payload = json!({ "id": account, "userId": owner, "freeze": freeze });
-                own("account.frozen", *owner, account.0, payload)
+                own("account.frozen", *owner, account.0, &payload)
             }
             Self::AccountUnfrozen { account, owner } => {
                 let payload = json!({ "id": account, "userId": owner });
-                own("account.unfrozen", *owner, account.0, payload)
+                own("account.unfrozen", *owner, account.0, &payload)
             }
             Self::AccountClosed { account, owner } => {
                 let payload = json!({ "id": account, "userId": owner });
-                own("account.closed", *owner, account.0, payload)
+                own("account.closed", *owner, account.0, &payload)
             }
             _ => return None,
         };
@@ -435,8 +435,8 @@ fn told(limits: &Limits) -> Value {
     })
 }
 
-fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: Value) -> News {
-    News { names, parties: vec![Party { user_id, resource_id, payload: raw(&payload) }] }
+fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: &Value) -> News {
+    News { names, parties: vec![Party { user_id, resource_id, payload: raw(payload) }] }
 }
 
 /// As it is sent and stored.
@@ -449,7 +449,7 @@ fn schedule_news(names: &'static str, owner: UserId, schedule: Uuid, details: Va
     let mut payload = details;
     payload["id"] = json!(schedule);
     payload["userId"] = json!(owner);
-    own(names, owner, schedule, payload)
+    own(names, owner, schedule, &payload)
 }
 
 fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {
