@@ -108,12 +108,12 @@ impl Queue {
         let meters = Arc::new(Meters::new());
         let mut writers = JoinSet::new();
         for _ in 0..WRITERS {
-            let writer = Arc::new(Writer {
+            let writer = Writer {
                 pool: pool.clone(),
                 clock: Arc::clone(clock),
                 references: Arc::clone(&references),
                 meters: Arc::clone(&meters),
-            });
+            };
             writers.spawn(writer::run(writer, Arc::clone(&waiting)));
         }
         Ok(Self { waiting, meters, writers: Mutex::new(writers) })

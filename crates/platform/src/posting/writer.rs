@@ -20,8 +20,10 @@ use crate::{
     error::{Error, Result},
 };
 use deadpool_postgres::Pool;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,14 +50,14 @@ pub(super) struct Writer {
     pub(super) meters: Arc<Meters>,
 }
 
-/// Takes all that waits and posts it, until the room is closed and empty. A batch
-/// is a task of its own: should it fall, the next one stands.
-pub(super) async fn run(writer: Arc<Writer>, waiting: Arc<Waiting>) {
+/// Takes all that waits and posts it, until the room is closed and empty. Should a
+/// batch fall, the next one stands: its connection is closed, its claims given back.
+pub(super) async fn run(writer: Writer, waiting: Arc<Waiting>) {
     while let Some(taken) = waiting.take().await {
         let (jobs, claims) = taken.split();
-        let writer = Arc::clone(&writer);
-        if let Err(fall) = tokio::spawn(async move { writer.post_all(jobs).await }).await {
-            tracing::error!(%fall, "a batch fell: its orders are in doubt");
+        let fallen = AssertUnwindSafe(writer.post_all(jobs)).catch_unwind().await.is_err();
+        if fallen {
+            tracing::error!("a batch fell: its orders are in doubt");
         }
         waiting.release(claims);
     }
