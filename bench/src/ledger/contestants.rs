@@ -25,7 +25,7 @@ const BULK: usize = 1000;
 
 /// How many transfers a bank has seen before it is measured: so many that no page is touched for the first time since
 /// the checkpoint. Such a page is written into the log as a whole, which would be a tax on whoever has few seconds.
-const BEFORE: u64 = 30_000;
+pub const BEFORE: u64 = 30_000;
 
 /// Runs them.
 pub fn run(

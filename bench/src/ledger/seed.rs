@@ -66,7 +66,7 @@ audit AS (
                               'accountId', source_id, 'reference', out_reference), at::timestamp
       FROM transfer ORDER BY j)
 INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
-SELECT '{user}', md5('k' || j)::uuid::text, sha256(int8send(j)), repeat('x', 600), out_id::text, at
+SELECT '{user}', md5('k' || j)::uuid::text, sha256(int8send(j)), repeat('x', 600), out_id::text, now()
   FROM transfer ORDER BY j;
 ";
 

@@ -369,3 +369,18 @@ macro_rules! statements {
     };
 }
 pub(crate) use statements;
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn statements_in_one_keep_their_text_and_their_parameters_follow_each_other() {
+        let whole = together(&["INSERT INTO a VALUES ($1, $2, $1)", "DELETE FROM b WHERE c = $1"]);
+        let expected = "WITH part_0 AS (INSERT INTO a VALUES ($1, $2, $1)),\n\
+                        part_1 AS (DELETE FROM b WHERE c = $3)\nSELECT";
+        assert_eq!(whole, expected);
+        let twelfth = together(&["SELECT $12", "SELECT $2::text, $1"]);
+        assert!(twelfth.contains("(SELECT $14::text, $13)"), "{twelfth}");
+    }
+}
