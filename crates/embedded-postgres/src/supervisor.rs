@@ -1,12 +1,15 @@
-//! The thread that is the server's parent: it starts it, watches it, starts it again after a crash,
-//! and stops it.
+//! The thread that is the server's parent: it starts it, watches it, starts it again after a crash
+//! (a full disk is waited out), and stops it.
 //!
 //! Invariants: only this thread spawns, signals and reaps the server, so no signal can reach a
 //! recycled pid; it lives as long as the server, because the kernel ties the one to the other.
 
 use crate::{Error, cluster::Cluster, error::cannot, lock::Lock, log::Log, postmaster};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        statvfs::statvfs,
+    },
     unistd::Pid,
 };
 use std::{
@@ -24,8 +27,12 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// Restarts in a row before we give up; the pauses between them double.
 const MAX_RESTARTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is tried while the disk is full.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// A server that ran this long did not fail at once.
 const STEADY: Duration = Duration::from_secs(60);
+/// The bytes that it may need at once: a piece of the log of its changes.
+const ROOM: u64 = 16 << 20;
 const WATCH: Duration = Duration::from_millis(100);
 const STARTING: Duration = Duration::from_millis(5);
 
@@ -122,14 +129,19 @@ impl Supervisor {
             self.board.write(State::Restarting);
             let mut why = self.failure(&format!("ended by itself ({status})"), mark);
             child = loop {
-                tracing::error!(%status, restarts, "{why}");
-                if restarts == MAX_RESTARTS {
+                let full = self.is_disk_full();
+                tracing::error!(%status, restarts, full, "{why}");
+                if restarts == MAX_RESTARTS && !full {
                     return self.give_up(why);
                 }
-                if self.asked_to_stop_within(FIRST_PAUSE * 2_u32.pow(restarts)) {
+                // On a full disk it cannot start; that is mended from outside, some time.
+                let pause = if full { FULL_PAUSE } else { FIRST_PAUSE * 2_u32.pow(restarts) };
+                if self.asked_to_stop_within(pause) {
                     return Ok(());
                 }
-                restarts += 1;
+                if !full {
+                    restarts += 1;
+                }
                 match self.launch() {
                     Ok(Some(child)) => break child,
                     Ok(None) => return Ok(()),
@@ -153,6 +165,12 @@ impl Supervisor {
                 tracing::warn!("{error}");
             }
         }
+    }
+
+    #[allow(clippy::useless_conversion, reason = "how wide a count of blocks is differs by system")]
+    fn is_disk_full(&self) -> bool {
+        let space = statvfs(&self.cluster.home.pg());
+        space.is_ok_and(|it| u64::from(it.blocks_available()) * it.fragment_size() < ROOM)
     }
 
     fn give_up(&self, why: Error) -> Result<(), Error> {
