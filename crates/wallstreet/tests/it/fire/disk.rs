@@ -26,6 +26,15 @@ const WORKERS: usize = 16;
 /// A small file system in memory; gone with the test.
 struct Small<'a>(&'a Home);
 
+impl Small<'_> {
+    /// Whether it could be mounted.
+    fn mount(home: &Home) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs"]).arg(home.data());
+        mount.status().is_ok_and(|done| done.success())
+    }
+}
+
 impl Drop for Small<'_> {
     fn drop(&mut self) {
         // A PostgreSQL that is about to end keeps it busy for a moment.
@@ -50,11 +59,7 @@ fn fill(home: &Home) {
 fn a_full_disk_is_unavailable_and_loses_nothing() {
     let home = Home::new();
     fs::create_dir(home.data()).unwrap();
-    let mount = |home: &Home| {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs"]).arg(home.data()).status()
-    };
-    if !is_root() || !mount(&home).is_ok_and(|done| done.success()) {
+    if !is_root() || !Small::mount(&home) {
         return testkit::skipped(TEST, "only root may mount a small file system to fill");
     }
     let small = Small(&home);
