@@ -10,9 +10,9 @@ trap 'rm -rf "$copy"' EXIT
 git clone --quiet --shared "$root" "$copy/repo"
 cd "$copy/repo"
 store=crates/platform/src/posting/store.rs
-lock='LOCK_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE");'
+lock='ORDER BY id FOR NO KEY UPDATE ",'
 grep -qF "$lock" "$store" || { echo "the lock is not where it was in $store: mend this script" >&2; exit 2; }
-sed -i 's/LOCK_ACCOUNTS = concat!(accounts!(), "FOR NO KEY UPDATE");/LOCK_ACCOUNTS = concat!(accounts!(), "");/' "$store"
+sed -i -e 's/ORDER BY id FOR NO KEY UPDATE ",/ORDER BY id ",/' -e 's/read!("SKIP LOCKED")/read!("")/' "$store"
 git --no-pager diff --stat
 
 # A target directory of its own: what is built here must not pass for the real thing.
