@@ -52,11 +52,11 @@ pub fn run(setting: &mut Setting, plan: &Plan, transactions: usize) -> Result<Gr
         let mut pair = [0.0, 0.0];
         for (place, name) in [&few, &many].into_iter().enumerate() {
             let product = setting.product(name)?;
-            until_sealed(&setting.open(name)?)?;
             if round == 0 {
                 warm_up(setting, name)?;
                 acknowledged[place] += i64::try_from(BEFORE)?;
             }
+            until_sealed(&setting.open(name)?)?;
             let seed = Random::new((1000 + 2 * round + place) as u64).next();
             let field = Field { setting, plan, workload: Workload::Uniform, database: name, seed };
             let measured = field.run(Contestant::Product, SHOT, Some(&product))?;

@@ -3,7 +3,6 @@
 //!
 //! They go on the command line and so win over `postgresql.conf`, which stays as initdb wrote it.
 
-use nix::unistd::{SysconfVar, sysconf};
 use std::{fs, path::Path};
 
 /// Sane on a small machine: one bank's short transactions, no parallel queries, little memory when
@@ -68,14 +67,22 @@ fn shared_buffers(memory: u64) -> u64 {
     (memory / 4).clamp(128, 2048)
 }
 
-/// What this machine, or the container around us, has; in MiB. 0: nobody says.
+/// What this machine, or whoever confines us on it (cgroup 2, or 1), lets us have; in MiB. 0: nobody
+/// says.
 fn memory() -> u64 {
-    let whole = |var| sysconf(var).ok().flatten().and_then(|value| u64::try_from(value).ok());
-    let bytes = whole(SysconfVar::_PHYS_PAGES).zip(whole(SysconfVar::PAGE_SIZE));
-    let machine = bytes.map_or(0, |(pages, size)| pages.saturating_mul(size));
-    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let limit = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
-    machine.min(limit) >> 20
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let machine = read("/proc/meminfo");
+    let line = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let machine = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let own = read("/proc/self/cgroup");
+    let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    let limits = [
+        "/sys/fs/cgroup/memory.max".to_owned(),
+        format!("/sys/fs/cgroup{own}/memory.max"),
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes".to_owned(),
+    ];
+    let limits = limits.iter().filter_map(|path| read(path).trim().parse::<u64>().ok());
+    limits.map(|bytes| bytes >> 20).fold(machine.unwrap_or(0) >> 10, u64::min)
 }
 
 /// The setting is a list: a comma or a space in the path would otherwise make two of it.

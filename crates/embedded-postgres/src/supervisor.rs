@@ -139,9 +139,7 @@ impl Supervisor {
                 if self.asked_to_stop_within(pause) {
                     return Ok(());
                 }
-                if !full {
-                    restarts += 1;
-                }
+                restarts = if full { 0 } else { restarts + 1 };
                 match self.launch() {
                     Ok(Some(child)) => break child,
                     Ok(None) => return Ok(()),

@@ -44,10 +44,11 @@ async fn clean(platform: &Platform) {
 /// [`crate::Error::Unavailable`] while the database does not answer.
 pub async fn sweep(platform: &Platform) -> Result<u64> {
     let mut removed = 0;
+    // What expires while it is at work is the next one's.
+    let now = platform.now();
     loop {
         let began = Instant::now();
         let connection = platform.connection().await?;
-        let now = platform.now();
         let round =
             idempotency::purge(&connection, now).await? + sessions::purge(&connection, now).await?;
         removed += round;

@@ -8,7 +8,7 @@
 //! inside.
 
 use crate::{
-    db::{self, Connection},
+    db::{self, Flight},
     error::{Error, Result},
     settings::PoolSettings,
 };
@@ -17,13 +17,10 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::Hash,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 /// The most questions that wait.
 const CAPACITY: usize = 4096;
@@ -34,8 +31,11 @@ const CONNECTIONS: usize = 2;
 
 /// A database that is away says no at once; one that is silent takes longer.
 const SILENCE: Duration = Duration::from_millis(500);
+/// How long an answer is waited for at all.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type Waiting<Q, A> = (Q, oneshot::Sender<Result<Option<A>>>);
+type Find<Q, A> = Box<dyn Fn(Arc<Flight>, Vec<Q>) -> Found<Q, A> + Send + Sync>;
 type Found<Q, A> = Pin<Box<dyn Future<Output = Result<HashMap<Q, A>>> + Send>>;
 
 /// Where questions of one kind are asked; `A` is what is found under a `Q`.
@@ -47,37 +47,39 @@ impl<Q: Clone + Eq + Hash + Send + Sync + 'static> Key for Q {}
 
 struct Desk<Q, A> {
     pool: Pool,
-    find: Box<dyn Fn(Connection, Vec<Q>) -> Found<Q, A> + Send + Sync>,
+    find: Find<Q, A>,
     state: Mutex<State<Q, A>>,
-    /// The database is silent: to wait for it would be in vain.
-    shut: AtomicBool,
 }
 
 struct State<Q, A> {
     waiting: VecDeque<Waiting<Q, A>>,
     /// How many turns there are at this moment.
     turns: usize,
+    /// The database is silent: to wait for it would be in vain.
+    shut: bool,
 }
 
 /// The right to use a connection for all that wait. Whoever asks while one is free
 /// takes it, so that a lone question needs nobody else; what has come meanwhile gets
 /// a turn of its own.
-struct Turn<Q: Key, A: Clone + Send + 'static>(Arc<Desk<Q, A>>);
+struct Turn<Q: Key, A: Clone + Send + 'static> {
+    desk: Arc<Desk<Q, A>>,
+    begun: bool,
+}
 
 impl<Q: Key, A: Clone + Send + 'static> Lookup<Q, A> {
     /// `find` answers different questions with one statement; what it leaves out
     /// is not there.
     pub(crate) fn open<F, Asked>(database: &str, pool: PoolSettings, find: F) -> Result<Self>
     where
-        F: Fn(Connection, Vec<Q>) -> Asked + Send + Sync + 'static,
+        F: Fn(Arc<Flight>, Vec<Q>) -> Asked + Send + Sync + 'static,
         Asked: Future<Output = Result<HashMap<Q, A>>> + Send + 'static,
     {
         let pool = PoolSettings { max: CONNECTIONS, ..pool };
         Ok(Self(Arc::new(Desk {
             pool: db::pool(database, pool, &[db::PLANNED_ONCE])?,
             find: Box::new(move |connection, asked| Box::pin(find(connection, asked))),
-            state: Mutex::new(State { waiting: VecDeque::new(), turns: 0 }),
-            shut: AtomicBool::new(false),
+            state: Mutex::new(State { waiting: VecDeque::new(), turns: 0, shut: false }),
         })))
     }
 
@@ -86,20 +88,20 @@ impl<Q: Key, A: Clone + Send + 'static> Lookup<Q, A> {
     /// # Errors
     /// [`Error::Unavailable`] when too many wait, or the database does not answer.
     pub(crate) async fn find(&self, question: Q) -> Result<Option<A>> {
-        if self.0.shut.load(Ordering::Relaxed) {
-            return Err(unavailable("the database does not answer"));
-        }
         let overrun = || unavailable("too many credentials wait to be looked up");
         let (reply, answer) = oneshot::channel();
         let turn = {
             let mut state = self.0.state();
+            if state.shut {
+                return Err(unavailable("the database does not answer"));
+            }
             if state.waiting.len() >= CAPACITY {
                 return Err(overrun());
             }
             state.waiting.push_back((question, reply));
             (state.turns < CONNECTIONS).then(|| {
                 state.turns += 1;
-                Turn(Arc::clone(&self.0))
+                Turn { desk: Arc::clone(&self.0), begun: false }
             })
         };
         if let Some(turn) = turn {
@@ -121,45 +123,68 @@ impl<Q, A> Desk<Q, A> {
         state.waiting.drain(..count).collect()
     }
 
-    /// Borrows a connection; says also whether the database was silent.
-    async fn lend(&self) -> (Result<Connection>, bool) {
+    /// Opens the door or shuts it; says who waits behind a shut one.
+    fn shut(&self, shut: bool) -> Vec<Waiting<Q, A>> {
+        let mut state = self.state();
+        state.shut = shut;
+        if shut { state.waiting.drain(..).collect() } else { Vec::new() }
+    }
+
+    /// Whether the database, if it is asked anything, says neither yes nor no.
+    async fn is_silent(&self) -> bool {
         let since = Instant::now();
-        let lent = Connection::lend(&self.pool).await;
-        let silent = lent.is_err() && since.elapsed() >= SILENCE;
-        (lent, silent)
+        let asking = async {
+            let flight = Flight::lend(&self.pool, &[]).await?;
+            flight.say("SELECT 1").await?;
+            flight.land();
+            Ok::<_, Error>(())
+        };
+        let asked = timeout(PATIENCE, asking).await;
+        !matches!(asked, Ok(Ok(()))) && since.elapsed() >= SILENCE
     }
 }
 
 impl<Q: Key, A: Clone + Send + 'static> Turn<Q, A> {
     /// Asks for all that wait, and answers them.
-    async fn ask(self) {
-        let desk = &self.0;
-        let (connection, silent) = desk.lend().await;
-        match connection {
-            Ok(connection) => self.answer(connection, desk.take(MOST)).await,
-            Err(error) if silent => {
-                desk.shut.store(true, Ordering::Relaxed);
-                refuse(desk.take(CAPACITY), &error);
-                // Nobody waits for this.
-                tokio::spawn(async move {
-                    while self.0.lend().await.1 {}
-                    self.0.shut.store(false, Ordering::Relaxed);
-                });
-            }
-            Err(error) => refuse(desk.take(MOST), &error),
-        }
-    }
-
-    async fn answer(&self, connection: Connection, asked: Vec<Waiting<Q, A>>) {
+    async fn ask(mut self) {
+        self.begun = true;
+        let since = Instant::now();
+        let lent = timeout(PATIENCE, Flight::lend(&self.desk.pool, &[])).await;
+        let asked = self.desk.take(MOST);
         let different: HashSet<Q> = asked.iter().map(|(question, _)| question.clone()).collect();
-        match (self.0.find)(connection, different.into_iter().collect()).await {
+        let found = match lent {
+            Ok(Ok(flight)) => {
+                let flight = Arc::new(flight);
+                let different = different.into_iter().collect();
+                let asking = (self.desk.find)(Arc::clone(&flight), different);
+                let found = timeout(PATIENCE, asking).await;
+                // A connection that was not answered on is closed.
+                if let (Ok(_), Some(flight)) = (&found, Arc::into_inner(flight)) {
+                    flight.land();
+                }
+                found.unwrap_or_else(|_| Err(unavailable("the database does not answer")))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(unavailable("the database does not answer")),
+        };
+        match found {
             Ok(found) => {
                 for (question, reply) in asked {
                     // Who has left does not read their answer.
                     let _ = reply.send(Ok(found.get(&question).cloned()));
                 }
             }
-            Err(error) => refuse(asked, &error),
+            Err(error) => {
+                refuse(asked, &error);
+                if since.elapsed() >= SILENCE {
+                    refuse(self.desk.shut(true), &error);
+                    // Nobody waits for this.
+                    tokio::spawn(async move {
+                        while self.desk.is_silent().await {}
+                        self.desk.shut(false);
+                    });
+                }
+            }
         }
     }
 }
@@ -167,12 +192,20 @@ impl<Q: Key, A: Clone + Send + 'static> Turn<Q, A> {
 impl<Q: Key, A: Clone + Send + 'static> Drop for Turn<Q, A> {
     /// Also where whoever had it was stopped: nobody is left to wait for ever.
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.desk.state();
         match Handle::try_current() {
-            Ok(runtime) if !state.waiting.is_empty() => {
-                runtime.spawn(Self(Arc::clone(&self.0)).ask());
+            Ok(runtime) if self.begun && !state.waiting.is_empty() => {
+                // A runtime that closes drops what is spawned at once.
+                drop(state);
+                let next = Self { desk: Arc::clone(&self.desk), begun: false };
+                runtime.spawn(next.ask());
             }
-            _ => state.turns -= 1,
+            _ => {
+                state.turns -= 1;
+                if !self.begun {
+                    state.waiting.clear();
+                }
+            }
         }
     }
 }

@@ -250,9 +250,10 @@ pub(crate) fn lookup(
     pool: PoolSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Lookup<String, Holder>> {
-    Lookup::open(database, pool, move |connection, hashes: Vec<String>| {
+    Lookup::open(database, pool, move |flight, hashes: Vec<String>| {
         let now = Utc(clock.now());
         async move {
+            let connection = flight.session()?;
             let rows = connection.query(store::AUTHENTICATE, &[&hashes, &now]).await?;
             let (mut found, mut stale) = (HashMap::new(), Vec::<Uuid>::new());
             for row in rows {

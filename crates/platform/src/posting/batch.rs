@@ -88,6 +88,7 @@ pub(super) async fn read<'o>(
     jobs: &'o [Job],
     at: Timestamp,
     patience: Patience,
+    again: bool,
 ) -> Result<Batch<'o>> {
     let orders: Vec<&Order> = jobs.iter().flat_map(|job| &job.orders).collect();
     let asked: Vec<(UserId, &IdempotencyKey)> = orders
@@ -95,13 +96,20 @@ pub(super) async fn read<'o>(
         .filter_map(|order| Some((order.actor.user_id, order.key.as_ref()?)))
         .collect();
     let session = flight.session()?;
-    let (begun, read, found) = tokio::join!(
+    // What comes under a key while the locks are waited for is not seen, and makes
+    // writing fail. So the second time the locks come first.
+    let lock = async {
+        let locked = read::accounts_and_keys(session, &orders, &asked, patience);
+        if again { locked.await.map(drop) } else { Ok(()) }
+    };
+    let (begun, locked, read, found) = tokio::join!(
         biased;
         flight.say("BEGIN"),
+        lock,
         read::accounts_and_keys(session, &orders, &asked, patience),
         read::find_transactions(session, &orders),
     );
-    begun?;
+    begun.and(locked)?;
     let names: HashMap<(UserId, &str), &'o str> =
         asked.iter().map(|(user, key)| ((*user, key.key.as_str()), key.key.as_str())).collect();
     let (mut xid, mut earlier) = (String::new(), HashMap::new());

@@ -9,7 +9,9 @@ use crate::transactions::store::columns;
 /// opposite transfers cannot deadlock; the order by is what makes it so: keep it.
 /// A key has one look into the index, however empty the table was when this was
 /// planned. Each account also tells the name of this database transaction and when
-/// it began: without an account nothing will be written.
+/// it began: without an account nothing will be written. A key that is used while the
+/// lock is waited for is not seen: its primary key refuses the second use, and the
+/// batch is read again.
 macro_rules! read {
     ($wait:literal) => {
         concat!(

@@ -116,7 +116,7 @@ impl Writer {
         let mut attempt = 1;
         let mut patience = Patience::Wait;
         loop {
-            match self.try_post(jobs, patience).await {
+            match self.try_post(jobs, patience, attempt > 1).await {
                 Err(Error::Unavailable { what: BUSY, .. }) if patience == Patience::Wait => {
                     patience = Patience::LeaveOut;
                 }
@@ -133,12 +133,17 @@ impl Writer {
         }
     }
 
-    async fn try_post(&self, jobs: &[Job], patience: Patience) -> Result<Vec<Vec<Answer>>> {
+    async fn try_post(
+        &self,
+        jobs: &[Job],
+        patience: Patience,
+        again: bool,
+    ) -> Result<Vec<Vec<Answer>>> {
         let now = self.clock.now();
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, &batch::STATEMENTS)).await;
         let flight = lent.map_err(|_| refused("the database went silent at the door"))??;
-        let reading = batch::read(&flight, jobs, at, patience);
+        let reading = batch::read(&flight, jobs, at, patience, again);
         let Ok(read) = timeout(STEP_PATIENCE, reading).await else {
             return Err(refused("the database went silent before anything was written"));
         };

@@ -154,10 +154,10 @@ pub(crate) fn lookup(
     pool: PoolSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Lookup<Uuid, Bearer>> {
-    Lookup::open(database, pool, move |connection, sessions: Vec<Uuid>| {
+    Lookup::open(database, pool, move |flight, sessions: Vec<Uuid>| {
         let now = Utc(clock.now());
         async move {
-            let rows = connection.query(store::AUTHENTICATE, &[&sessions, &now]).await?;
+            let rows = flight.session()?.query(store::AUTHENTICATE, &[&sessions, &now]).await?;
             let bearer = |row: &Row| {
                 let user = UserId(row.try_get("id")?);
                 let bearer =
