@@ -1,6 +1,6 @@
 //! What a money rule may know of an account.
 
-use crate::{AccountId, Amount, Currency, Day, Direction, Moment, Money, UserId, words};
+use crate::{AccountId, Amount, Currency, Day, Direction, Moment, Money, Refusal, UserId, words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
@@ -42,6 +42,42 @@ pub struct Account {
     pub spent: Spent,
     /// What stops its money from moving.
     pub freeze: Option<Freeze>,
+    /// Its orders that stand pending.
+    pub pending: Pending,
+}
+
+/// The orders of an account that stand pending. A transfer is its sender's order:
+/// what others would send does not count, or they could use up the quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// How many; zero or more.
+    pub count: i64,
+    /// How many bytes their descriptions and metadata take; zero or more.
+    pub bytes: i64,
+}
+
+/// How much may stand pending on one account, whoever orders it; absent: any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// The most orders.
+    pub count: Option<i64>,
+    /// The most bytes of their descriptions and metadata.
+    pub bytes: Option<i64>,
+}
+
+impl Quota {
+    /// Adds so many bytes to what is pending.
+    ///
+    /// # Errors
+    /// [`Refusal::PendingTooLarge`] beyond the quota.
+    pub fn add_bytes(self, pending: Pending, asked: i64) -> Result<Pending, Refusal> {
+        let used = pending.bytes;
+        let bytes = used.saturating_add(asked);
+        match self.bytes.filter(|limit| asked > 0 && bytes > *limit) {
+            Some(limit) => Err(Refusal::PendingTooLarge { limit, used, asked }),
+            None => Ok(Pending { bytes: bytes.max(0), ..pending }),
+        }
+    }
 }
 
 /// How much may go out of an account; by default no more than is there, and

@@ -2,8 +2,8 @@
 //! far left them. Knows no rule: [`crate::decide()`] alone judges.
 
 use crate::{
-    Account, AccountId, Amount, Currency, Direction, Exchange, Kind, Moment, Money, Remainder,
-    Status, TransactionId,
+    Account, AccountId, Amount, Currency, Direction, Exchange, Kind, Moment, Money, Quota,
+    Remainder, Status, TransactionId,
 };
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Book {
     now: Moment,
+    quota: Quota,
     accounts: HashMap<AccountId, Account>,
     legs: HashMap<TransactionId, Leg>,
     exchanges: HashMap<TransactionId, Exchange>,
@@ -22,11 +23,23 @@ impl Book {
     pub fn new(now: Moment) -> Self {
         Self {
             now,
+            quota: Quota::default(),
             accounts: HashMap::new(),
             legs: HashMap::new(),
             exchanges: HashMap::new(),
             carried: HashMap::new(),
         }
+    }
+
+    /// The same book, in which no more than this may stand pending on an account.
+    #[must_use]
+    pub fn within(self, quota: Quota) -> Self {
+        Self { quota, ..self }
+    }
+
+    /// How much may stand pending on an account.
+    pub fn quota(&self) -> Quota {
+        self.quota
     }
 
     /// When its decisions are taken.
@@ -124,6 +137,8 @@ pub struct Leg {
     pub effective: Option<Moment>,
     /// The transaction of the same account that it gives back.
     pub reverses: Option<TransactionId>,
+    /// How many bytes its description and metadata take.
+    pub bytes: i64,
 }
 
 impl Leg {

@@ -36,7 +36,9 @@ pub mod rate;
 pub mod refusal;
 pub mod time;
 
-pub use account::{Account, AccountStatus, Freeze, FreezeScope, Limits, Spent, SystemAccount};
+pub use account::{
+    Account, AccountStatus, Freeze, FreezeScope, Limits, Pending, Quota, Spent, SystemAccount,
+};
 pub use book::{Book, Leg, Pair};
 pub use currency::{Currency, CurrencyError};
 pub use decide::{Decision, decide};

@@ -118,6 +118,8 @@ pub struct NewTransaction {
     pub effective: Option<Moment>,
     /// Target for one of source; present exactly for a transfer between currencies.
     pub rate: Option<Rate>,
+    /// How many bytes its description and metadata take.
+    pub bytes: i64,
 }
 
 /// Moves some of what a pending outgoing transaction holds. Either half of a

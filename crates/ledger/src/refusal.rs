@@ -216,6 +216,28 @@ pub enum Refusal {
         "An account still holds or owes money, has pending transactions or is frozen: settle that before closing the user"
     )]
     UserHasMoney,
+    /// As many orders of the account stand pending as may.
+    #[error(
+        "The account has {count} pending transactions, and {limit} is the most: process or cancel some, or wait until they expire"
+    )]
+    TooManyPending {
+        /// The most.
+        limit: i64,
+        /// How many there are.
+        count: i64,
+    },
+    /// What is written on the account's pending orders would take too much room.
+    #[error(
+        "{asked} more bytes of description and metadata on top of the {used} of the account's pending transactions are above the limit of {limit}: send less, process or cancel some, or wait until they expire"
+    )]
+    PendingTooLarge {
+        /// The most bytes.
+        limit: i64,
+        /// How many there are.
+        used: i64,
+        /// How many are to be added.
+        asked: i64,
+    },
     /// The balance would exceed `DECIMAL(15,2)`.
     #[error("The balance would exceed 9999999999999.99")]
     BalanceTooLarge,
@@ -261,6 +283,8 @@ impl Refusal {
             Self::OverdraftInUse { .. } => "overdraft_in_use",
             Self::AccountHasPending => "account_has_pending",
             Self::UserHasMoney => "user_has_money",
+            Self::TooManyPending { .. } => "too_many_pending",
+            Self::PendingTooLarge { .. } => "pending_too_large",
             Self::BalanceTooLarge => "balance_too_large",
         }
     }

@@ -36,6 +36,8 @@ pub(super) fn create(
     if order.complete {
         draft.post(book, order.amount)?;
         draft.end()?;
+    } else {
+        draft.own.account.add_pending(&draft.own.leg, book.quota())?;
     }
     Ok(draft)
 }
@@ -117,6 +119,7 @@ fn halves(
         expires: order.expires,
         effective: order.effective,
         reverses: None,
+        bytes: order.bytes,
     };
     let other = target.map(|target| Half {
         leg: Leg {

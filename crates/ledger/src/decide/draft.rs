@@ -169,6 +169,9 @@ impl Draft {
     /// Ends it. What moved, moved; what is still held becomes available again.
     pub(super) fn end(&mut self) -> Result<(), Refusal> {
         self.own.account.release(&self.own.leg, self.now)?;
+        if !self.created {
+            self.own.account.remove_pending(&self.own.leg);
+        }
         let moved = self.own.leg.captured > Money::ZERO;
         let status = if moved { Status::Completed } else { Status::Failed };
         for half in [Some(&mut self.own), self.other.as_mut()].into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! What the rules ask of one account, and do to it.
 
-use crate::{Account, Amount, Direction, Leg, Moment, Money, Refusal, Side};
+use crate::{Account, Amount, Direction, Leg, Moment, Money, Pending, Quota, Refusal, Side};
 
 impl Account {
     /// Whether money may go this way now: the account is in use and not frozen.
@@ -55,6 +55,26 @@ impl Account {
             self.spent.amount = kept.max(Money::ZERO);
         }
         Ok(())
+    }
+
+    /// Counts an order that is to stand pending.
+    pub(super) fn add_pending(&mut self, leg: &Leg, quota: Quota) -> Result<(), Refusal> {
+        let count = self.pending.count;
+        if let Some(limit) = quota.count.filter(|limit| count >= *limit) {
+            return Err(Refusal::TooManyPending { limit, count });
+        }
+        let pending = quota.add_bytes(self.pending, leg.bytes)?;
+        self.pending = Pending { count: count.saturating_add(1), ..pending };
+        Ok(())
+    }
+
+    /// Counts an order no longer that stood pending.
+    pub(super) fn remove_pending(&mut self, leg: &Leg) {
+        let Pending { count, bytes } = self.pending;
+        self.pending = Pending {
+            count: count.saturating_sub(1).max(0),
+            bytes: bytes.saturating_sub(leg.bytes).max(0),
+        };
     }
 
     /// Books one entry; money that goes out was held before.

@@ -104,6 +104,7 @@ fn turn(
         expires: None,
         effective: None,
         reverses: Some(original.id),
+        bytes: 0,
     };
     Ok((original, Half { leg, account }))
 }

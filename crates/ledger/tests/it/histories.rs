@@ -1,12 +1,12 @@
 //! Random histories: after every operation the rules agree with the model, on
 //! the answer and on what it left, and every invariant of the book holds.
 
-use crate::model::{Bank, CURRENCIES, New, State, outgoing};
+use crate::model::{Bank, CURRENCIES, New, QUOTA, State, outgoing};
 use crate::world::{ADA, HOUR, NOON, ROOT, World, account_id};
 use ledger::{
     AccountId, AccountStatus, Action, Amount, Capture, Currency, Direction, Entry, Freeze,
-    FreezeScope, Kind, Moment, Money, NewTransaction, Rate, Remainder, Status, SystemAccount,
-    TransactionId,
+    FreezeScope, Kind, Moment, Money, NewTransaction, Quota, Rate, Remainder, Status,
+    SystemAccount, TransactionId,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -24,6 +24,7 @@ enum Op {
         complete: bool,
         rate: Option<u64>,
         hours: Option<i64>,
+        bytes: i64,
     },
     Complete(Pick),
     Capture {
@@ -84,11 +85,12 @@ fn create() -> impl Strategy<Value = Op> {
     let accounts = (some_account(), some_account());
     let misfit = prop::bool::weighted(0.1);
     let hours = prop::option::weighted(0.3, -1_i64..20);
-    (kind, accounts, amount, prop::bool::weighted(0.4), (rate, misfit), hours).prop_map(
-        |(kind, (from, to), amount, complete, (rate, misfit), hours)| {
+    let rest = (hours, 0_i64..30);
+    (kind, accounts, amount, prop::bool::weighted(0.4), (rate, misfit), rest).prop_map(
+        |(kind, (from, to), amount, complete, (rate, misfit), (hours, bytes))| {
             let across = kind == Kind::Transfer && CURRENCIES[from - 1] != CURRENCIES[to - 1];
             let rate = (across != misfit).then_some(rate);
-            Op::Create { kind, from, to, amount, complete, rate, hours }
+            Op::Create { kind, from, to, amount, complete, rate, hours, bytes }
         },
     )
 }
@@ -138,6 +140,8 @@ impl History {
     /// currency, for or against the bank, so that a few exchanges make it whole.
     fn new(sign: i128) -> Self {
         let (mut world, mut bank) = (World::new(), Bank::new(NOON.0));
+        let (count, bytes) = (i64::try_from(QUOTA.0).ok(), Some(QUOTA.1));
+        world.book = world.book.within(Quota { count, bytes });
         for (place, code) in CURRENCIES.into_iter().enumerate() {
             world.put(id(place + 1), ADA, code, AccountStatus::Active, "0");
             let currency = Currency::parse(code).unwrap();
@@ -156,6 +160,7 @@ impl History {
                 complete,
                 rate: None,
                 hours: None,
+                bytes: 0,
             });
         }
         history
@@ -217,17 +222,18 @@ impl History {
 
     fn ask(&mut self, op: &Op) -> Option<(Action, crate::model::Verdict)> {
         Some(match op {
-            Op::Create { kind, from, to, amount, complete, rate, hours } => {
+            Op::Create { kind, from, to, amount, complete, rate, hours, bytes } => {
                 let (kind, from, to, amount) = (*kind, *from, *to, *amount);
                 let expires = hours.map(|hours| self.bank.now + hours * HOUR);
-                let (complete, rate) = (*complete, *rate);
-                let new = New { kind, from, to, amount, complete, rate, expires };
+                let (complete, rate, bytes) = (*complete, *rate, *bytes);
+                let new = New { kind, from, to, amount, complete, rate, expires, bytes };
                 let order = NewTransaction {
                     target: (kind == Kind::Transfer).then(|| account_id(id(to))),
                     amount: some_amount(amount),
                     complete,
                     expires: expires.map(Moment),
                     rate: rate.and_then(Rate::from_parts),
+                    bytes,
                     ..self.world.order(kind, id(from), "1")
                 };
                 (Action::Create(order), self.bank.create(&new))
@@ -284,6 +290,9 @@ impl History {
             assert_eq!(available, self.bank.available(n), "available of {n}");
             assert!(available >= -account.limits.overdraft.hundredths(), "the floor of {n}");
             assert_eq!(account.spent.amount.hundredths(), self.bank.spent(n), "spent of {n}");
+            let (count, bytes) = self.bank.pending(n);
+            let pending = (usize::try_from(account.pending.count).unwrap(), account.pending.bytes);
+            assert_eq!(pending, (count, bytes), "pending of {n}");
             let held: i64 = self
                 .world
                 .book

@@ -17,6 +17,7 @@ mod histories;
 mod limits;
 mod model;
 mod money;
+mod quotas;
 mod reversals;
 mod rules;
 mod times;

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 
 pub const CURRENCIES: [&str; 5] = ["USD", "USD", "EUR", "JPY", "USD"];
 
+/// How much may stand pending on an account: orders, and bytes of what is written on them.
+pub const QUOTA: (usize, i64) = (6, 60);
+
 pub type Verdict = Result<(), &'static str>;
 
 /// Account `n` is the `n`th of them, from one.
@@ -40,6 +43,7 @@ pub struct Order {
     pub captured: i64,
     pub reversed: i64,
     pub is_reversal: bool,
+    pub bytes: i64,
     created: i64,
     expires: Option<i64>,
     /// Towards the limit of which day, and how much.
@@ -54,6 +58,7 @@ pub struct New {
     pub complete: bool,
     pub rate: Option<u64>,
     pub expires: Option<i64>,
+    pub bytes: i64,
 }
 
 pub struct Bank {
@@ -110,6 +115,13 @@ impl Bank {
         self.accounts[n - 1].balance - held
     }
 
+    /// How many orders of the account stand pending, and the bytes on them.
+    pub fn pending(&self, n: usize) -> (usize, i64) {
+        let stands = |order: &&Order| order.from == n && order.state == State::Pending;
+        let bytes = self.orders.iter().filter(stands).map(|order| order.bytes);
+        (bytes.clone().count(), bytes.sum())
+    }
+
     /// What counts towards the limit of the account's newest day.
     pub fn spent(&self, n: usize) -> i64 {
         let day = self.accounts[n - 1].newest_day;
@@ -152,7 +164,14 @@ impl Bank {
             demand(!above(account.daily, spent + amount), "daily_limit_exceeded")?;
             demand(self.available(from) - amount >= -account.overdraft, "insufficient_funds")?;
             counted = (today, amount);
-            self.account(from).newest_day = today;
+        }
+        if !new.complete {
+            let (count, bytes) = self.pending(from);
+            demand(count < QUOTA.0, "too_many_pending")?;
+            demand(new.bytes == 0 || bytes + new.bytes <= QUOTA.1, "pending_too_large")?;
+        }
+        if outgoing(kind) {
+            self.account(from).newest_day = counted.0;
         }
         self.orders.push(Order {
             kind,
@@ -164,6 +183,7 @@ impl Bank {
             captured: 0,
             reversed: 0,
             is_reversal: false,
+            bytes: new.bytes,
             created: self.now,
             expires: new.expires,
             counted,
@@ -243,6 +263,7 @@ impl Bank {
             captured: 0,
             reversed: 0,
             is_reversal: true,
+            bytes: 0,
             created: self.now,
             expires: None,
             counted: (i64::MIN, 0),

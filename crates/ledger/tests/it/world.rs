@@ -2,8 +2,8 @@
 
 use ledger::{
     Account, AccountId, AccountStatus, Action, Amount, Authority, Book, Capture, Currency,
-    Decision, Entry, Freeze, FreezeScope, Kind, Limits, Moment, Money, NewTransaction, Rate,
-    Refusal, Reversal, Spent, TransactionId, UserId, decide,
+    Decision, Entry, Freeze, FreezeScope, Kind, Limits, Moment, Money, NewTransaction, Pending,
+    Rate, Refusal, Reversal, Spent, TransactionId, UserId, decide,
 };
 use uuid::Uuid;
 
@@ -75,6 +75,7 @@ impl World {
             limits: Limits::default(),
             spent: Spent::default(),
             freeze: None,
+            pending: Pending::default(),
         });
     }
 
@@ -92,7 +93,7 @@ impl World {
 
     /// The same bank at another moment.
     pub fn at(&mut self, now: Moment) {
-        let mut book = Book::new(now);
+        let mut book = Book::new(now).within(self.book.quota());
         self.book.accounts().cloned().for_each(|account| book.add_account(account));
         self.book.carries().for_each(|(currency, carried)| book.set_carried(currency, carried));
         for leg in self.book.legs().cloned() {
@@ -118,6 +119,7 @@ impl World {
             expires: None,
             effective: None,
             rate: None,
+            bytes: 0,
         }
     }
 
