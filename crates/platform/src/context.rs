@@ -60,7 +60,7 @@ impl Platform {
         let number_key = accounts::number_key(&connection).await?;
         drop(connection);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let queue = Queue::open(database, settings.pool, &clock)?;
+        let queue = Queue::open(database, &settings, &clock)?;
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
         let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, &[])?;

@@ -210,6 +210,12 @@ fn new_order(
     target: Option<AccountId>,
     key: Option<IdempotencyKey>,
 ) -> Order {
+    let expires = draft.expires.or_else(|| default_expiry(platform, draft.complete));
+    let words = Words {
+        description: draft.description,
+        metadata: draft.metadata,
+        rate_source: draft.exchange.as_ref().map(|(_, source)| source.clone()),
+    };
     let action = Action::Create(NewTransaction {
         id: TransactionId(platform.new_id()),
         paired_id: TransactionId(platform.new_id()),
@@ -219,17 +225,21 @@ fn new_order(
         amount: draft.amount,
         currency: draft.currency,
         complete: draft.complete,
-        expires: draft.expires.map(moment),
+        expires: expires.map(moment),
         effective: draft.effective.map(moment),
-        rate: draft.exchange.as_ref().map(|(rate, _)| *rate),
+        rate: draft.exchange.map(|(rate, _)| rate),
+        // What is completed at once stands pending at no time.
+        bytes: if draft.complete { 0 } else { words.bytes() },
     });
-    let words = Words {
-        description: draft.description,
-        metadata: draft.metadata,
-        rate_source: draft.exchange.map(|(_, source)| source),
-    };
     let touches = [Some(draft.account), target].into_iter().flatten().collect();
     order(platform, actor, action, touches, words, key)
+}
+
+/// When a pending order ends whose caller does not say: what nobody completes does
+/// not stand for ever.
+fn default_expiry(platform: &Platform, complete: bool) -> Option<Timestamp> {
+    let after = platform.settings().pending.expiry.filter(|_| !complete)?;
+    platform.now().checked_add(after).ok()
 }
 
 /// Completes a pending transaction: the money moves.

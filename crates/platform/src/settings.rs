@@ -2,6 +2,7 @@
 //! file; here it is only data.
 
 use crate::secret::Secret;
+pub use ledger::Quota;
 use ledger::words;
 use std::{fmt, time::Duration};
 
@@ -40,8 +41,26 @@ pub struct Settings {
     pub bcrypt_cost: u32,
     /// Users complete their own deposits, credits and debits.
     pub users_settle: bool,
+    /// How much may stand pending, and for how long.
+    pub pending: PendingSettings,
     /// The connection pool.
     pub pool: PoolSettings,
+}
+
+/// What stands pending, which costs nothing: how much, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingSettings {
+    /// The most of one account; by default 1,000 orders with 1 MiB written on them.
+    pub quota: Quota,
+    /// When an order ends that names no `expiresAt`; by default after 30 days. Absent: never.
+    pub expiry: Option<Duration>,
+}
+
+impl Default for PendingSettings {
+    fn default() -> Self {
+        let quota = Quota { count: Some(1_000), bytes: Some(1 << 20) };
+        Self { quota, expiry: Some(Duration::from_secs(30 * 24 * 60 * 60)) }
+    }
 }
 
 /// The connection pool; the defaults are the documented ones.

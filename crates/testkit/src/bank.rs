@@ -6,7 +6,8 @@ use crate::{Database, database};
 use jiff::Timestamp;
 use ledger::{Amount, Currency, Kind};
 use platform::{
-    Actor, Environment, Error, ManualClock, Origin, Platform, PoolSettings, Secret, Settings,
+    Actor, Environment, Error, ManualClock, Origin, PendingSettings, Platform, PoolSettings,
+    Secret, Settings,
     accounts::{self, Account, AccountType},
     login::{self, Registration},
     orders::{self, Draft},
@@ -56,6 +57,8 @@ pub fn settings() -> Settings {
         api_key_salt: Secret::new("a salt for tests, of 32 bytes .."),
         bcrypt_cost: 4,
         users_settle: true,
+        // Tests that say nothing of it see no other end than their own.
+        pending: PendingSettings { expiry: None, ..PendingSettings::default() },
         pool: PoolSettings { max: 4, connect: Duration::from_secs(20), ..PoolSettings::default() },
     }
 }

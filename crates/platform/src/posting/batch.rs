@@ -15,7 +15,6 @@ use super::{
     waiting::Job,
 };
 use crate::{
-    clock::moment,
     db::{self, BUSY, Flight, time},
     error::{Error, Original, Result},
     facts,
@@ -23,7 +22,7 @@ use crate::{
     transactions,
 };
 use jiff::Timestamp;
-use ledger::{AccountId, Action, Book, Refusal, UserId};
+use ledger::{AccountId, Action, Refusal, UserId};
 use std::{
     collections::HashMap,
     sync::{
@@ -82,11 +81,12 @@ pub(super) struct Posted {
     pub(super) witness: Option<Uuid>,
 }
 
-/// Opens the transaction, locks everything the orders can touch, and reads it.
+/// Opens the transaction, locks everything the orders can touch, and reads it into
+/// an empty draft.
 pub(super) async fn read<'o>(
     flight: &Flight,
     jobs: &'o [Job],
-    at: Timestamp,
+    mut draft: Draft<'o>,
     patience: Patience,
     again: bool,
 ) -> Result<Batch<'o>> {
@@ -113,7 +113,6 @@ pub(super) async fn read<'o>(
     let names: HashMap<(UserId, &str), &'o str> =
         asked.iter().map(|(user, key)| ((*user, key.key.as_str()), key.key.as_str())).collect();
     let (mut xid, mut earlier) = (String::new(), HashMap::new());
-    let mut draft = Draft::new(Book::new(moment(at)), at);
     for row in read? {
         if row.try_get::<_, Option<&str>>("key")?.is_some() {
             let one = Earlier::read(&row)?;

@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     idempotency::{IdempotencyKey, Outcome},
     secret,
-    settings::PoolSettings,
+    settings::{PoolSettings, Settings},
     transactions::{Description, Metadata, RateSource, Transaction},
 };
 pub(crate) use batch::WRITE;
@@ -64,6 +64,14 @@ pub(crate) struct Words {
     pub(crate) rate_source: Option<RateSource>,
 }
 
+impl Words {
+    /// How many bytes of them count towards the quota of what stands pending.
+    pub(crate) fn bytes(&self) -> i64 {
+        let description = self.description.as_ref().map_or(0, |text| text.as_str().len());
+        i64::try_from(description + self.metadata.stored_bytes()).unwrap_or(i64::MAX)
+    }
+}
+
 /// What the posting road of this server is doing.
 ///
 /// # Errors
@@ -99,9 +107,14 @@ pub(crate) struct Queue {
 impl Queue {
     /// Starts the writers, on connections of their own, so that money does not
     /// queue with reading. One more is there to ask what became of a batch.
-    pub(crate) fn open(database: &str, pool: PoolSettings, clock: &Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn open(
+        database: &str,
+        settings: &Settings,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
         let besides = [IDENTITY, db::PLANNED_ONCE];
-        let pool = db::pool(database, PoolSettings { max: WRITERS + 1, ..pool }, &besides)?;
+        let pool = PoolSettings { max: WRITERS + 1, ..settings.pool };
+        let pool = db::pool(database, pool, &besides)?;
         let waiting = Arc::new(Waiting::new(CAPACITY));
         let start = u32::from_be_bytes(secret::random::<4>()?);
         let references = Arc::new(References::starting_at(start));
@@ -113,6 +126,7 @@ impl Queue {
                 clock: Arc::clone(clock),
                 references: Arc::clone(&references),
                 meters: Arc::clone(&meters),
+                quota: settings.pending.quota,
             };
             writers.spawn(writer::run(writer, Arc::clone(&waiting)));
         }

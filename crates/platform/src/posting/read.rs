@@ -10,8 +10,8 @@ use crate::{
     transactions::Transaction,
 };
 use ledger::{
-    Account, AccountId, Action, Book, Currency, Day, Freeze, Leg, Limits, Pair, Remainder, Spent,
-    UserId,
+    Account, AccountId, Action, Book, Currency, Day, Freeze, Leg, Limits, Pair, Pending, Remainder,
+    Spent, UserId,
 };
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
@@ -105,6 +105,7 @@ pub(super) fn leg(transaction: &Transaction) -> Leg {
         expires: transaction.expires_at.map(moment),
         effective: transaction.effective_at.map(moment),
         reverses: transaction.reverses_transaction_id,
+        bytes: transaction.bytes(),
     }
 }
 
@@ -138,5 +139,9 @@ pub(super) fn account(row: &Row) -> Result<Account> {
         },
         spent: Spent { day, amount: money("spent_amount")? },
         freeze,
+        pending: Pending {
+            count: row.try_get("pending_count")?,
+            bytes: row.try_get("pending_bytes")?,
+        },
     })
 }

@@ -56,6 +56,8 @@ pub(super) fn accounts<'a>(left: &'a [&Account]) -> Result<Params<'a>> {
         column(left, |account| Numeric(account.spent.amount)),
         Box::new(days),
         column(left, |account| account.newest_entry.map(|at| Utc(timestamp(at)))),
+        column(left, |account| account.pending.count),
+        column(left, |account| account.pending.bytes),
     ])
 }
 

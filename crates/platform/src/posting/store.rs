@@ -18,7 +18,7 @@ macro_rules! read {
             "WITH locked AS MATERIALIZED (
                 SELECT id, user_id, currency, status, balance, available_balance, entry_count,
                        newest_entry_at, overdraft_limit, transaction_limit, daily_limit, spent_amount,
-                       spent_day, freeze_scope, freeze_reason, freeze_until,
+                       spent_day, freeze_scope, freeze_reason, freeze_until, pending_count, pending_bytes,
                        pg_current_xact_id()::text AS xid, now() AS started
                   FROM accounts WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE ",
             $wait,
@@ -28,7 +28,7 @@ macro_rules! read {
                FROM locked
               UNION ALL
              SELECT NULL, k.user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                    NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                     k.key, k.fingerprint, k.outcome, k.request_id, k.created_at
                FROM unnest($2::uuid[], $3::text[]) AS asked (user_id, key)
               CROSS JOIN LATERAL (SELECT * FROM wallstreet.idempotency_keys i
@@ -93,10 +93,12 @@ statements! {
     /// The balances as the batch leaves them.
     UPDATE_ACCOUNTS = "UPDATE accounts a
            SET balance = u.balance, available_balance = u.available, entry_count = u.entry_count,
-               spent_amount = u.spent_amount, spent_day = u.spent_day, newest_entry_at = u.newest_entry_at
+               spent_amount = u.spent_amount, spent_day = u.spent_day, newest_entry_at = u.newest_entry_at,
+               pending_count = u.pending_count, pending_bytes = u.pending_bytes
           FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::bigint[], $5::numeric[], $6::int[],
-                      $7::timestamptz[])
-               AS u (id, balance, available, entry_count, spent_amount, spent_day, newest_entry_at)
+                      $7::timestamptz[], $8::bigint[], $9::bigint[])
+               AS u (id, balance, available, entry_count, spent_amount, spent_day, newest_entry_at,
+                     pending_count, pending_bytes)
          WHERE a.id = u.id";
     /// The movements, in the order in which they were decided.
     INSERT_ENTRIES = "INSERT INTO wallstreet.entries

@@ -10,18 +10,20 @@ use super::{
     Answer, Order,
     batch::{self, Patience},
     contention::Meters,
+    draft::Draft,
     references::References,
     refused, store,
     waiting::{Job, Waiting},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, moment},
     db::{BUSY, Connection, Flight},
     error::{Error, Result},
 };
 use deadpool_postgres::Pool;
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use ledger::{Book, Quota};
 use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -48,6 +50,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) references: Arc<References>,
     pub(super) meters: Arc<Meters>,
+    pub(super) quota: Quota,
 }
 
 /// Takes all that waits and posts it, until the room is closed and empty. Should a
@@ -143,7 +146,8 @@ impl Writer {
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, &batch::STATEMENTS)).await;
         let flight = lent.map_err(|_| refused("the database went silent at the door"))??;
-        let reading = batch::read(&flight, jobs, at, patience, again);
+        let draft = Draft::new(Book::new(moment(at)).within(self.quota), at);
+        let reading = batch::read(&flight, jobs, draft, patience, again);
         let Ok(read) = timeout(STEP_PATIENCE, reading).await else {
             return Err(refused("the database went silent before anything was written"));
         };

@@ -8,6 +8,7 @@
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
+use std::collections::HashMap;
 
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_KEYS: usize = 64;
@@ -52,6 +53,11 @@ impl Metadata {
         self.0.get()
     }
 
+    /// How many bytes the database's text of it has.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        stored_bytes(self.as_str())
+    }
+
     /// The object, to be written into JSON as it is.
     pub fn raw(&self) -> &RawValue {
         &self.0
@@ -80,6 +86,54 @@ fn check(value: &Value, depth: usize) -> Result<(), String> {
         }),
         _ => Ok(()),
     }
+}
+
+/// How many bytes `jsonb` makes of a value: with a blank after each comma and colon,
+/// each key once, strings escaped where they must be, and numbers written out.
+fn stored_bytes(text: &str) -> usize {
+    let listed =
+        |sizes: Vec<usize>| 2 + sizes.iter().sum::<usize>() + 2 * sizes.len().saturating_sub(1);
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            let object: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+            let pair =
+                |(key, value): (&String, &&RawValue)| quoted(key) + 2 + stored_bytes(value.get());
+            listed(object.iter().map(pair).collect())
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            listed(items.iter().map(|item| stored_bytes(item.get())).collect())
+        }
+        Some(b'"') => quoted(&serde_json::from_str::<String>(text).unwrap_or_default()),
+        Some(b't' | b'f' | b'n') => text.len(),
+        _ => number_bytes(text),
+    }
+}
+
+/// The length of a string as PostgreSQL writes it into JSON.
+fn quoted(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0C | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(escaped).sum::<usize>()
+}
+
+/// The length of a number without exponent and with all its decimals; zero has no sign.
+fn number_bytes(text: &str) -> usize {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or_default();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX) - exponent;
+    let digits = whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit);
+    let digits = digits.skip_while(|digit| *digit == b'0').count();
+    let before_point = i64::try_from(digits).unwrap_or(i64::MAX) - scale;
+    let sign = usize::from(mantissa.starts_with('-') && digits > 0);
+    let before_point = usize::try_from(before_point.max(1)).unwrap_or(usize::MAX);
+    let behind_point = usize::try_from(scale.max(0)).unwrap_or(usize::MAX);
+    let before_point = if digits == 0 { 1 } else { before_point };
+    sign + before_point + if behind_point > 0 { 1 + behind_point } else { 0 }
 }
 
 /// How many bytes the text has once `1e3` is written as `1000`. It also bounds

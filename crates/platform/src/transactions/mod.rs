@@ -10,14 +10,16 @@ pub(crate) mod store;
 use crate::{
     Platform, accounts,
     actor::{Actor, Permission},
-    db::{Numeric, Param, Utc},
+    db::{Numeric, Param, Tx, Utc},
     error::{Error, Resource, Result},
     facts::{self, By, Fact},
     page::{Cursor, Listing, PageRequest},
     text::{bounded, bounded_text},
 };
 use jiff::Timestamp;
-use ledger::{AccountId, Amount, Currency, Direction, Kind, Money, Status, TransactionId};
+use ledger::{
+    AccountId, Amount, Currency, Direction, Kind, Money, Pending, Quota, Status, TransactionId,
+};
 pub use metadata::Metadata;
 use serde::{Deserialize, Serialize};
 pub(crate) use store::ALL as STATEMENTS;
@@ -83,6 +85,13 @@ impl Transaction {
             (None, _) => Money::ZERO,
         }
     }
+
+    /// How many bytes of its words count towards the quota of what stands pending;
+    /// of a stored one.
+    pub(crate) fn bytes(&self) -> i64 {
+        let description = self.description.as_ref().map_or(0, String::len);
+        i64::try_from(description + self.metadata.as_str().len()).unwrap_or(i64::MAX)
+    }
 }
 
 /// What was agreed for a transfer between currencies, seen from its sender.
@@ -140,7 +149,8 @@ fn accounts_in(row: &Row) -> Result<Vec<AccountId>> {
 /// Changes the words on a transaction; `Some(None)` removes the description.
 ///
 /// # Errors
-/// [`Resource::Transaction`] when it is not the caller's to see.
+/// [`Resource::Transaction`] when it is not the caller's to see;
+/// [`ledger::Refusal::PendingTooLarge`] when it stands pending and its account's quota is used up.
 pub async fn annotate(
     platform: &Platform,
     actor: &Actor,
@@ -157,20 +167,39 @@ pub async fn annotate(
     }
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
+    let scope = actor.scope().map(|user| user.0);
+    let pending = tx.find(store::LOCK_PENDING, &[&transaction.0, &scope]).await?;
     let text = description.as_ref().and_then(Option::as_ref).map(Description::as_str);
     let params: [Param<'_>; 5] = [
         &transaction.0,
-        &actor.scope().map(|user| user.0),
+        &scope,
         &description.is_some(),
         &text,
         &metadata.as_ref().map(Metadata::as_str),
     ];
     let row = tx.find(store::ANNOTATE, &params).await?;
     let after = store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)?;
+    if let Some(row) = pending {
+        recount_in(&tx, platform.settings().pending.quota, &row, &after).await?;
+    }
     let fact = Fact::TransactionUpdated { transaction, fields };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)
+}
+
+/// Counts what the words of a pending order have become.
+async fn recount_in(tx: &Tx<'_>, quota: Quota, before: &Row, after: &Transaction) -> Result<()> {
+    let pending = Pending {
+        count: before.try_get("pending_count")?,
+        bytes: before.try_get("pending_bytes")?,
+    };
+    let grown = after.bytes() - before.try_get::<_, i64>("bytes")?;
+    if grown != 0 {
+        let bytes = quota.add_bytes(pending, grown)?.bytes;
+        tx.execute(store::COUNT_BYTES, &[&after.account_id.0, &bytes]).await?;
+    }
+    Ok(())
 }
 
 /// Which transactions are looked for; an absent part does not matter.

@@ -49,6 +49,14 @@ macro_rules! wanted {
     };
 }
 
+/// Which transactions count towards the quota of their account: pending ones, of a
+/// transfer the sender's half.
+macro_rules! counted {
+    () => {
+        "status = 'pending' AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)"
+    };
+}
+
 statements! {
     /// One transaction, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM transactions t JOIN accounts a ON a.id = t.account_id
@@ -56,10 +64,19 @@ statements! {
     /// Which accounts a transaction can touch.
     ACCOUNTS = "SELECT account_id, counterparty_account_id FROM transactions WHERE id = $1";
     /// Pending ones whose time is over; of a transfer, the sender's half.
-    DUE = "SELECT id, account_id, counterparty_account_id FROM transactions
-         WHERE status = 'pending' AND expires_at <= $1
-           AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)
-         ORDER BY expires_at LIMIT 500";
+    DUE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions
+         WHERE ", counted!(), " AND expires_at <= $1
+         ORDER BY expires_at LIMIT 500");
+    /// What an account has pending, and the bytes on one of these; both locked, in the
+    /// order in which money locks them. Nothing if the transaction does not count.
+    LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
+               (octet_length(coalesce(t.description, ''))
+                + octet_length(coalesce(t.metadata, '{}')::text))::bigint AS bytes
+          FROM accounts a JOIN (SELECT * FROM transactions WHERE ", counted!(), ") t ON t.account_id = a.id
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)
+           FOR NO KEY UPDATE OF a, t");
+    /// Other words on what an account has pending.
+    COUNT_BYTES = "UPDATE accounts SET pending_bytes = $2 WHERE id = $1";
     /// The words of a transaction; an absent part stays.
     ANNOTATE = concat!("UPDATE transactions t
            SET description = CASE WHEN $3 THEN $4 ELSE t.description END,

@@ -8,7 +8,7 @@ use testkit::bank;
 use tokio_postgres::Client;
 
 /// Each rule, and what finds those that break it.
-const CHECKS: [(&str, &str); 11] = [
+const CHECKS: [(&str, &str); 12] = [
     (
         "balance is the sum of the entries",
         "SELECT a.id::text FROM accounts a WHERE a.balance <>
@@ -20,6 +20,17 @@ const CHECKS: [(&str, &str); 11] = [
         "SELECT a.id::text FROM accounts a WHERE a.available_balance <> a.balance -
             coalesce((SELECT sum(amount - coalesce(captured_amount, 0)) FROM transactions t
                        WHERE t.account_id = a.id AND t.status = 'pending' AND t.direction = 'out'), 0)",
+    ),
+    (
+        "what is pending is the account's orders that stand, and the bytes on them",
+        "SELECT a.id::text FROM accounts a CROSS JOIN LATERAL (
+            SELECT count(*) AS count,
+                   coalesce(sum(octet_length(coalesce(t.description, ''))
+                              + octet_length(coalesce(t.metadata, '{}')::text)), 0) AS bytes
+              FROM transactions t
+             WHERE t.account_id = a.id AND t.status = 'pending'
+               AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)) p
+          WHERE (a.pending_count, a.pending_bytes) IS DISTINCT FROM (p.count, p.bytes)",
     ),
     (
         "available is not below minus the overdraft",
@@ -137,6 +148,7 @@ async fn every_rule_of_this_check_finds_what_breaks_it() {
     const FORGERIES: [&str; CHECKS.len()] = [
         "UPDATE accounts SET balance = balance + 1",
         "UPDATE accounts SET available_balance = available_balance - 1",
+        "UPDATE accounts SET pending_bytes = pending_bytes + 1",
         "ALTER TABLE accounts DROP CONSTRAINT accounts_money_sound;
          UPDATE accounts SET available_balance = -0.01",
         "UPDATE accounts SET entry_count = entry_count + 1",

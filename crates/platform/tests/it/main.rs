@@ -20,6 +20,7 @@ mod outcome;
 mod past;
 mod people;
 mod programs;
+mod quotas;
 mod schedules;
 mod schema;
 mod seals;

@@ -95,6 +95,7 @@ fn settings(config: &Config, jwt_secret: Secret, api_key_salt: Secret) -> Settin
         api_key_salt,
         bcrypt_cost: config.logins.bcrypt_cost,
         users_settle: config.logins.users_settle,
+        pending: config.pending,
         pool: config.pool,
     }
 }

@@ -10,7 +10,7 @@ mod values;
 
 use crate::failure::{Exit, Failure};
 use ipnet::IpNet;
-use platform::{Environment, PoolSettings, Secret};
+use platform::{Environment, PendingSettings, PoolSettings, Quota, Secret};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
@@ -84,6 +84,8 @@ pub struct Config {
     pub api_key_salt: Option<Secret>,
     /// Lifetimes of tokens, cost of hashes, who completes deposits.
     pub logins: Logins,
+    /// How much may stand pending, and for how long.
+    pub pending: PendingSettings,
     /// How often the ledger is checked; `None`: never.
     pub check_interval: Option<Duration>,
     /// A directive of `tracing`.
@@ -190,6 +192,7 @@ impl Reader {
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
+        let pending = self.pending();
         if development && !address.ip().is_loopback() {
             self.layers.warnings.push(format!(
                 "HOST {ip} lets other machines in, and development has an administrator with a published password: \
@@ -214,6 +217,7 @@ impl Reader {
             jwt_secret,
             api_key_salt,
             logins,
+            pending,
             check_interval,
             log_level,
             log_format,
@@ -259,6 +263,16 @@ impl Reader {
             bcrypt_cost: self.value("BCRYPT_ROUNDS", values::number(10, 14)),
             users_settle: self.depends("USERS_SETTLE", settle, values::switch),
         }
+    }
+
+    fn pending(&mut self) -> PendingSettings {
+        let most = values::number(0, i64::MAX);
+        let limit = |most: i64| Some(most).filter(|most| *most > 0);
+        let quota = Quota {
+            count: limit(self.value("MAX_PENDING_PER_ACCOUNT", &most)),
+            bytes: limit(self.value("MAX_PENDING_BYTES_PER_ACCOUNT", &most)),
+        };
+        PendingSettings { quota, expiry: self.value("PENDING_EXPIRY", values::interval) }
     }
 
     /// A setting whose default is in the table.

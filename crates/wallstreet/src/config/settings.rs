@@ -55,6 +55,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
     ("HTTP", HTTP),
     ("Database", DATABASE),
     ("Logins, keys and money", LOGINS),
+    ("What stands pending", PENDING),
     ("Logs", LOGS),
 ];
 
@@ -105,7 +106,7 @@ const HTTP: &[Setting] = &[
     setting(
         "RATE_LIMIT_MAX_REQUESTS",
         Value("100"),
-        "Requests that a client may make in a window; 0 for no limit.",
+        "Requests that a client may make in a window, and items of batches; 0 for no limit.",
     ),
     setting("RATE_LIMIT_WINDOW_MS", Value("900000"), "The length of that window in milliseconds."),
     setting(
@@ -166,6 +167,24 @@ const LOGINS: &[Setting] = &[
         "LEDGER_CHECK_INTERVAL",
         Value("1h"),
         "How often a running server checks the whole ledger, as `wallstreet verify ledger` does; 0 for never.",
+    ),
+];
+
+const PENDING: &[Setting] = &[
+    setting(
+        "MAX_PENDING_PER_ACCOUNT",
+        Value("1000"),
+        "Orders of one account that may stand pending at once; 0 for no limit.",
+    ),
+    setting(
+        "MAX_PENDING_BYTES_PER_ACCOUNT",
+        Value("1048576"),
+        "Bytes that the descriptions and metadata of these may take together; 0 for no limit.",
+    ),
+    setting(
+        "PENDING_EXPIRY",
+        Value("30d"),
+        "After which time a pending order ends by itself that has no expiresAt of its own; 0 for never.",
     ),
 ];
 
