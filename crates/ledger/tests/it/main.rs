@@ -11,12 +11,14 @@
 )]
 
 mod captures;
+mod completions;
 mod exchanges;
 mod formats;
 mod histories;
 mod limits;
 mod model;
 mod money;
+mod quotes;
 mod reversals;
 mod rules;
 mod times;
