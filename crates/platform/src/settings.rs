@@ -40,6 +40,10 @@ pub struct Settings {
     pub bcrypt_cost: u32,
     /// Users complete their own deposits, credits and debits.
     pub users_settle: bool,
+    /// How long a pending exchange stands, unless who may name its rate says otherwise.
+    pub fx_pending_expiry: Duration,
+    /// How long a quote can be used.
+    pub fx_quote_expiry: Duration,
     /// The connection pool.
     pub pool: PoolSettings,
 }

@@ -56,6 +56,8 @@ pub fn settings() -> Settings {
         api_key_salt: Secret::new("a salt for tests, of 32 bytes .."),
         bcrypt_cost: 4,
         users_settle: true,
+        fx_pending_expiry: Duration::from_secs(60),
+        fx_quote_expiry: Duration::from_secs(30),
         pool: PoolSettings { max: 4, connect: Duration::from_secs(20), ..PoolSettings::default() },
     }
 }
@@ -146,6 +148,7 @@ impl Opening<'_> {
             metadata: Metadata::default(),
             complete: true,
             expires: None,
+            completes: None,
             effective: None,
             exchange: None,
         };
