@@ -2,8 +2,8 @@
 //! far left them. Knows no rule: [`crate::decide()`] alone judges.
 
 use crate::{
-    Account, AccountId, Amount, Currency, Direction, Exchange, Kind, Moment, Money, Quota,
-    Remainder, Status, TransactionId,
+    Account, AccountId, Amount, Currency, Direction, Exchange, Kind, Moment, Money, Quota, Quote,
+    QuoteId, Remainder, Status, TransactionId,
 };
 use std::collections::HashMap;
 
@@ -16,6 +16,7 @@ pub struct Book {
     legs: HashMap<TransactionId, Leg>,
     exchanges: HashMap<TransactionId, Exchange>,
     carried: HashMap<Currency, Remainder>,
+    quotes: HashMap<QuoteId, Quote>,
 }
 
 impl Book {
@@ -28,6 +29,7 @@ impl Book {
             legs: HashMap::new(),
             exchanges: HashMap::new(),
             carried: HashMap::new(),
+            quotes: HashMap::new(),
         }
     }
 
@@ -67,6 +69,28 @@ impl Book {
     /// rounds in it is to be booked.
     pub fn set_carried(&mut self, currency: Currency, carried: Remainder) {
         self.carried.insert(currency, carried);
+    }
+
+    /// Adds a locked quote; needed where an order names it.
+    pub fn add_quote(&mut self, quote: Quote) {
+        self.quotes.insert(quote.id, quote);
+    }
+
+    /// The quote as the decisions so far left it.
+    pub fn quote(&self, id: QuoteId) -> Option<&Quote> {
+        self.quotes.get(&id)
+    }
+
+    /// All quotes, in no order.
+    pub fn quotes(&self) -> impl Iterator<Item = &Quote> {
+        self.quotes.values()
+    }
+
+    /// Notes that a quote is used up.
+    pub(crate) fn use_quote(&mut self, id: QuoteId) {
+        if let Some(quote) = self.quotes.get_mut(&id) {
+            quote.used = true;
+        }
     }
 
     /// The account as the decisions so far left it.
@@ -133,6 +157,8 @@ pub struct Leg {
     pub created: Moment,
     /// From when on nothing of it moves any more.
     pub expires: Option<Moment>,
+    /// When it completes by itself.
+    pub completes: Option<Moment>,
     /// The business date, where it is not the recorded one.
     pub effective: Option<Moment>,
     /// The transaction of the same account that it gives back.

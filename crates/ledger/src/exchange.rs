@@ -4,17 +4,20 @@
 //! round in it are exactly what was booked on [`crate::SystemAccount::Rounding`]
 //! plus what the book carries. No fraction is ever lost.
 
-use crate::{Amount, Currency, Money, Rate, Refusal};
+use crate::{Amount, Currency, Moment, Money, QuoteId, Rate, Refusal, UserId};
 use serde::{Deserialize, Serialize};
-use std::{cmp::Ordering, fmt};
+use std::fmt;
 
 /// Parts of a remainder in one hundredth.
 const PARTS_A_HUNDREDTH: i128 = 10_000_000_000;
 /// Parts of a remainder in one unit.
 const PARTS_A_UNIT: u128 = 1_000_000_000_000;
 
-/// What rounding left over, exactly, in parts of 10⁻¹² of a currency's unit;
-/// above zero where the customer was given too little.
+/// What rounding down may cost: one part in so many, which is 1 %.
+const LEAST_SHARE: i128 = 100;
+
+/// What rounding left over, exactly, in parts of 10⁻¹² of a currency's unit:
+/// of an order zero or more, for the bank; of one given back zero or less.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -73,10 +76,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Buys the target currency for an amount, rounded half to even to its smallest coin.
+    /// Buys the target currency for an amount, rounded down to its smallest coin: who
+    /// exchanges to and fro never has more than before.
     ///
     /// # Errors
-    /// [`Refusal::ExchangeTooSmall`] and [`Refusal::BalanceTooLarge`].
+    /// [`Refusal::ExchangeTooSmall`]; [`Refusal::RoundingTooLarge`] where rounding would
+    /// cost more than 1 %; [`Refusal::BalanceTooLarge`].
     pub fn at(
         rate: Rate,
         source_amount: Amount,
@@ -86,10 +91,16 @@ impl Exchange {
         // Hundredths of the source and 10⁻¹⁰ of the rate make 10⁻¹² of the target.
         let exact = i128::from(source_amount.hundredths()).checked_mul(i128::from(rate.parts()));
         let (hundredths, remainder) = exact
-            .and_then(|exact| round_half_even(exact, parts(target_currency)?))
+            .and_then(|exact| round_down(exact, parts(target_currency)?))
             .ok_or(Refusal::BalanceTooLarge)?;
         if hundredths == 0 {
             return Err(Refusal::ExchangeTooSmall { currency: target_currency });
+        }
+        let lost = remainder.0.checked_mul(LEAST_SHARE).ok_or(Refusal::BalanceTooLarge)?;
+        if exact.is_none_or(|exact| lost > exact) {
+            let least = least(rate, source_currency, target_currency);
+            let (given, got) = (source_currency, target_currency);
+            return Err(Refusal::RoundingTooLarge { given, got, least });
         }
         let target_amount = i64::try_from(hundredths).ok().and_then(Amount::from_hundredths);
         Ok(Self {
@@ -121,14 +132,70 @@ fn parts(currency: Currency) -> Option<i128> {
     i128::from(currency.unit()).checked_mul(PARTS_A_HUNDREDTH)
 }
 
-/// The hundredths of the nearest whole coin, and what is left over.
-fn round_half_even(exact: i128, coin: i128) -> Option<(i128, Remainder)> {
-    let (below, rest) = (exact.checked_div(coin)?, exact.checked_rem(coin)?);
-    let up = match rest.checked_mul(2)?.cmp(&coin) {
-        Ordering::Less => false,
-        Ordering::Equal => below.checked_rem(2)? == 1,
-        Ordering::Greater => true,
-    };
-    let nearest = below.checked_add(i128::from(up))?.checked_mul(coin)?;
-    Some((nearest.checked_div(PARTS_A_HUNDREDTH)?, Remainder(exact.checked_sub(nearest)?)))
+/// The hundredths of the whole coins, and what is left over.
+fn round_down(exact: i128, coin: i128) -> Option<(i128, Remainder)> {
+    let rest = exact.checked_rem(coin)?;
+    let whole = exact.checked_sub(rest)?;
+    Some((whole.checked_div(PARTS_A_HUNDREDTH)?, Remainder(rest)))
+}
+
+/// From how much on rounding costs 1 % at most, whatever the amount: what buys a
+/// hundred coins. `None` if that is more than there can be.
+fn least(rate: Rate, source: Currency, target: Currency) -> Option<Amount> {
+    let coins = parts(target)?.checked_mul(LEAST_SHARE)?;
+    let (rate, unit) = (i128::from(rate.parts()), i128::from(source.unit()));
+    let units = coins.checked_add(rate.checked_mul(unit)?.checked_sub(1)?)?;
+    let units = units.checked_div(rate.checked_mul(unit)?)?;
+    Amount::from_hundredths(i64::try_from(units.checked_mul(unit)?).ok()?)
+}
+
+/// A rate that the bank has offered to one customer, for one exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Its id.
+    pub id: QuoteId,
+    /// To whom.
+    pub owner: UserId,
+    /// What is given.
+    pub source: Currency,
+    /// What is got.
+    pub target: Currency,
+    /// Target for one of source.
+    pub rate: Rate,
+    /// The most that may be given; absent: any amount.
+    pub most: Option<Amount>,
+    /// From when on it can no longer be used.
+    pub expires: Moment,
+    /// Whether an order has used it up.
+    pub used: bool,
+}
+
+impl Quote {
+    /// The exchange of an amount at the offered rate.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for each way in which the quote does not fit the order.
+    pub(crate) fn exchange(
+        &self,
+        now: Moment,
+        asked: Amount,
+        source: Currency,
+        target: Currency,
+    ) -> Result<Exchange, Refusal> {
+        if self.used {
+            return Err(Refusal::QuoteUsed);
+        }
+        if self.expires <= now {
+            return Err(Refusal::QuoteExpired);
+        }
+        if (self.source, self.target) != (source, target) {
+            let (quoted_given, quoted_got) = (self.source, self.target);
+            let (given, got) = (source, target);
+            return Err(Refusal::QuoteMismatch { quoted_given, quoted_got, given, got });
+        }
+        if let Some(most) = self.most.filter(|most| asked > *most) {
+            return Err(Refusal::QuoteAmountExceeded { most, asked, currency: source });
+        }
+        Exchange::at(self.rate, asked, source, target)
+    }
 }

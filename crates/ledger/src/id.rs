@@ -26,4 +26,6 @@ id! {
     TransactionId,
     /// A row of `users`.
     UserId,
+    /// A row of `wallstreet.fx_quotes`.
+    QuoteId,
 }

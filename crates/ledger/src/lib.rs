@@ -13,8 +13,9 @@
 //! 4. of a transaction, no more moves than was ordered, and no more comes back
 //!    than moved;
 //! 5. the entries of an account are recorded in the order of their sequence;
-//! 6. what rounding leaves over is booked or carried, to the last digit;
-//! 7. a refusal changes nothing.
+//! 6. what rounding leaves over is the bank's, and booked or carried to the last digit;
+//! 7. a quote is used once, and a rate that was fixed is not for ever;
+//! 8. a refusal changes nothing.
 //!
 //! Rules come from the schema document (types, states, formats) and ISO 4217
 //! (currencies and their decimals).
@@ -43,11 +44,13 @@ pub use book::{Book, Leg, Pair};
 pub use currency::{Currency, CurrencyError};
 pub use decide::{Decision, decide};
 pub use entry::{Entry, Side};
-pub use exchange::{Exchange, Remainder};
-pub use id::{AccountId, TransactionId, UserId};
+pub use exchange::{Exchange, Quote, Remainder};
+pub use id::{AccountId, QuoteId, TransactionId, UserId};
 pub use money::{Amount, AmountError, Money};
 pub use number::{AccountNumber, NumberKey, Reference};
-pub use order::{Action, Authority, Capture, Direction, Kind, NewTransaction, Reversal, Status};
-pub use rate::{Rate, RateError};
+pub use order::{
+    Action, Authority, Capture, Direction, Kind, NewTransaction, Price, Reversal, Status,
+};
+pub use rate::{Rate, RateError, Spread, SpreadError};
 pub use refusal::Refusal;
 pub use time::{Day, Moment};

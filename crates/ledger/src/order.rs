@@ -1,7 +1,9 @@
 //! What can be asked of the bank: a new transaction, its completion at once or
 //! in parts, its end, and its way back.
 
-use crate::{Account, AccountId, Amount, Currency, Moment, Rate, TransactionId, UserId, words};
+use crate::{
+    Account, AccountId, Amount, Currency, Moment, QuoteId, Rate, TransactionId, UserId, words,
+};
 
 words! {
     /// The documented types of transaction.
@@ -79,7 +81,7 @@ pub struct Authority {
     pub only: Option<UserId>,
     /// May complete what changes how much money the bank holds by word alone:
     /// deposits, credits and debits; reverse those and withdrawals; name an
-    /// exchange rate; set a business date.
+    /// exchange rate, also an old one by reversing its exchange; set a business date.
     pub settles: bool,
 }
 
@@ -114,12 +116,31 @@ pub struct NewTransaction {
     pub complete: bool,
     /// From when on a pending one can no longer be completed.
     pub expires: Option<Moment>,
+    /// When a pending one completes by itself; in the future.
+    pub completes: Option<Moment>,
     /// The business date, where it is not today's; in the past.
     pub effective: Option<Moment>,
-    /// Target for one of source; present exactly for a transfer between currencies.
-    pub rate: Option<Rate>,
+    /// At what rate; present exactly for a transfer between currencies.
+    pub price: Option<Price>,
+    /// When an exchange expires at the latest that is left pending, unless who may
+    /// name its rate says otherwise.
+    pub exchange_expires: Moment,
     /// How many bytes its description and metadata take.
     pub bytes: i64,
+}
+
+/// At what rate an order exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// At this one, target for one of source; named by who may.
+    Rate(Rate),
+    /// At the rate of a quote, which is used up.
+    Quote {
+        /// Which.
+        id: QuoteId,
+        /// Who asks: nobody uses another one's quote.
+        by: UserId,
+    },
 }
 
 /// Moves some of what a pending outgoing transaction holds. Either half of a
@@ -161,6 +182,8 @@ pub enum Action {
     Cancel(TransactionId),
     /// End a pending one whose time is over, whosever it is.
     Expire(TransactionId),
+    /// Book all that remains of one that completes by itself and is due, whosever it is.
+    CompleteDue(TransactionId),
     /// Give back a completed one.
     Reverse(Reversal),
 }

@@ -26,6 +26,21 @@ impl Rate {
         self.0
     }
 
+    /// What a customer is offered where this is the middle rate: worse by the spread,
+    /// and rounded down. `None` where nothing is left of it.
+    pub fn with_spread(self, spread: Spread) -> Option<Self> {
+        let kept = u128::from(self.0).checked_mul(spread.kept())?.checked_div(Spread::WHOLE)?;
+        Self::from_parts(u64::try_from(kept).ok()?)
+    }
+
+    /// The same the other way round: one over the middle rate, worse by the spread, and
+    /// rounded down. So to and fro never gains. `None` where that is no rate.
+    pub fn inverse_with_spread(self, spread: Spread) -> Option<Self> {
+        let ones = u128::from(ONE).checked_mul(u128::from(ONE))?.checked_mul(spread.kept())?;
+        let middle = u128::from(self.0).checked_mul(Spread::WHOLE)?;
+        Self::from_parts(u64::try_from(ones.checked_div(middle)?).ok()?)
+    }
+
     /// Reads a plain decimal literal exactly as it was written.
     ///
     /// # Errors
@@ -69,6 +84,49 @@ impl<'de> Deserialize<'de> for Rate {
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
+
+/// By which share of itself a middle rate is made worse for a customer: zero or
+/// more, below one, of at most six decimals. `0.005` is half a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spread(u32);
+
+impl Spread {
+    /// How many parts make one.
+    const WHOLE: u128 = 1_000_000;
+
+    /// From parts of 10⁻⁶; `None` from one on.
+    pub fn from_parts(parts: u32) -> Option<Self> {
+        (u128::from(parts) < Self::WHOLE).then_some(Self(parts))
+    }
+
+    /// What it leaves of one, in parts of 10⁻⁶.
+    fn kept(self) -> u128 {
+        Self::WHOLE.saturating_sub(u128::from(self.0))
+    }
+
+    /// Reads a plain decimal literal exactly as it was written.
+    ///
+    /// # Errors
+    /// [`SpreadError`] says what it must be.
+    pub fn parse(text: &str) -> Result<Self, SpreadError> {
+        let parts = decimal::parse(text, 6).map_err(|_| SpreadError)?;
+        u32::try_from(parts).ok().and_then(Self::from_parts).ok_or(SpreadError)
+    }
+}
+
+impl fmt::Display for Spread {
+    /// Always six decimals: `0.005000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0.{:06}", self.0)
+    }
+}
+
+/// Why a text is no spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "must be a share of the rate from 0 to below 1, as a plain decimal of at most six decimals: 0.005 is half a percent"
+)]
+pub struct SpreadError;
 
 /// Why a text is no rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -178,11 +178,85 @@ pub enum Refusal {
         /// What would be got.
         currency: Currency,
     },
+    /// Rounding down would cost the customer more than 1 %.
+    #[error(
+        "Rounding down to the smallest coin of {got} would cost more than 1 % of this amount: {}",
+        .least.map_or("exchange more".to_owned(), |least| format!("exchange more, {least} {given} or above is always enough", given = .given))
+    )]
+    RoundingTooLarge {
+        /// What would be given.
+        given: Currency,
+        /// What would be got.
+        got: Currency,
+        /// From how much on it is always little enough.
+        least: Option<Amount>,
+    },
     /// A rate says how much money there is in the other currency.
     #[error(
-        "Naming an exchange rate needs an administrator, or a key of theirs with process:transactions"
+        "Naming an exchange rate, or reversing an exchange at its old rate, needs an administrator, or a key of theirs with process:transactions: ask for a quote instead"
     )]
     RateNotAllowed,
+    /// Nobody has set a rate for the pair, or it is out of date.
+    #[error("There is no current rate from {given} to {got}: try again later, or ask the bank")]
+    RateUnavailable {
+        /// What would be given.
+        given: Currency,
+        /// What would be got.
+        got: Currency,
+    },
+    /// The quote is not there, or another user's.
+    #[error("Quote not found")]
+    QuoteNotFound,
+    /// A quote is for one exchange.
+    #[error("The quote was used already: ask for a new one")]
+    QuoteUsed,
+    /// A quote stands for some seconds.
+    #[error("The quote has expired: ask for a new one")]
+    QuoteExpired,
+    /// A quote is for one pair of currencies.
+    #[error(
+        "The quote is from {quoted_given} to {quoted_got}, the transfer from {given} to {got}: ask for a quote of that pair"
+    )]
+    QuoteMismatch {
+        /// What the quote gives.
+        quoted_given: Currency,
+        /// What the quote gets.
+        quoted_got: Currency,
+        /// What the order gives.
+        given: Currency,
+        /// What the order gets.
+        got: Currency,
+    },
+    /// A quote is for an amount, if it names one.
+    #[error(
+        "The quote is for at most {most} {currency}, the order for {asked} {currency}: order less, or ask for a new quote"
+    )]
+    QuoteAmountExceeded {
+        /// The most of the quote.
+        most: Amount,
+        /// What was asked.
+        asked: Amount,
+        /// Of both.
+        currency: Currency,
+    },
+    /// What completes by itself does so later.
+    #[error(
+        "The time of completion is not in the future: name a later one, or order with `process`"
+    )]
+    CompletionInPast,
+    /// After its expiry nothing moves.
+    #[error(
+        "The transaction expires before it would complete: complete it earlier, or let it expire later"
+    )]
+    CompletionAfterExpiry {
+        /// When it would complete.
+        completes: Moment,
+        /// When it expires.
+        expires: Moment,
+    },
+    /// It does not complete by itself, or not yet.
+    #[error("The transaction is not due to complete by itself")]
+    TransactionNotDue,
     /// A rate where nothing is exchanged.
     #[error("A rate is only for a transfer between two currencies: leave it out")]
     RateWithoutExchange,
@@ -279,6 +353,16 @@ impl Refusal {
             Self::ExchangeTooSmall { .. } => "exchange_too_small",
             Self::RateWithoutExchange => "rate_without_exchange",
             Self::RateNotAllowed => "rate_not_allowed",
+            Self::RoundingTooLarge { .. } => "rounding_too_large",
+            Self::RateUnavailable { .. } => "rate_unavailable",
+            Self::QuoteNotFound => "quote_not_found",
+            Self::QuoteUsed => "quote_used",
+            Self::QuoteExpired => "quote_expired",
+            Self::QuoteMismatch { .. } => "quote_mismatch",
+            Self::QuoteAmountExceeded { .. } => "quote_amount_exceeded",
+            Self::CompletionInPast => "completion_in_past",
+            Self::CompletionAfterExpiry { .. } => "completion_after_expiry",
+            Self::TransactionNotDue => "transaction_not_due",
             Self::AccountNotEmpty { .. } => "account_not_empty",
             Self::OverdraftInUse { .. } => "overdraft_in_use",
             Self::AccountHasPending => "account_has_pending",

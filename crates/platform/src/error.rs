@@ -137,6 +137,7 @@ impl From<Refusal> for Error {
                 Self::NotFound(Resource::Account)
             }
             Refusal::TransactionNotFound => Self::NotFound(Resource::Transaction),
+            Refusal::QuoteNotFound => Self::NotFound(Resource::Quote),
             Refusal::TransferNotYours => Self::Forbidden(Forbidden::NotTheSender),
             Refusal::ReversalNotYours => Self::Forbidden(Forbidden::NotTheReceiver),
             Refusal::BackdatingNotAllowed => Self::Forbidden(Forbidden::Backdating),
@@ -225,7 +226,7 @@ coded! {
         /// See `Refusal::BackdatingNotAllowed`.
         Backdating = "backdating_not_allowed", "A business date needs an administrator, or a key of theirs with process:transactions";
         /// See `Refusal::RateNotAllowed`.
-        Rate = "rate_not_allowed", "Naming an exchange rate needs an administrator, or a key of theirs with process:transactions";
+        Rate = "rate_not_allowed", "Naming an exchange rate, or reversing an exchange at its old rate, needs an administrator, or a key of theirs with process:transactions: ask for a quote instead";
         /// See `Refusal::SettlementNotAllowed`.
         Settlement = "settlement_not_allowed", "Completing a deposit, credit or debit, or cancelling a credit or debit, needs an administrator, or a key of theirs with process:transactions";
     }
@@ -248,6 +249,10 @@ coded! {
         Seal = "seal_not_found", "Seal";
         /// A schedule.
         Schedule = "schedule_not_found", "Schedule";
+        /// An exchange rate.
+        FxRate = "fx_rate_not_found", "Exchange rate";
+        /// A quote.
+        Quote = "quote_not_found", "Quote";
     }
 }
 

@@ -1,18 +1,19 @@
 //! What time does. What has outlived its use is removed, a bounded number of rows
-//! at a time: idempotency keys, and sessions long expired; money and audit rows
-//! never are. Transactions whose time is over are ended.
+//! at a time: idempotency keys, sessions long expired, quotes that nobody used; money
+//! and audit rows never are. Transactions whose time is over are ended, and those that
+//! complete by themselves are completed when they are due.
 
-use crate::{Platform, error::Result, idempotency, orders, sessions};
+use crate::{Platform, error::Result, fx, idempotency, orders, sessions, transactions};
 use std::time::{Duration, Instant};
 
 /// How often it is cleaned up.
 const EVERY: Duration = Duration::from_secs(600);
-/// How often it is asked whose time is over.
+/// How often it is asked whose time is over or has come.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Keeps house for ever; safe on several servers at once.
 pub async fn run(platform: Platform) {
-    tokio::join!(clean(&platform), expire(&platform));
+    tokio::join!(clean(&platform), expire(&platform), complete(&platform));
 }
 
 async fn expire(platform: &Platform) {
@@ -22,6 +23,19 @@ async fn expire(platform: &Platform) {
             Ok(ended) if ended > 0 => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "expired transactions will be ended later"),
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+async fn complete(platform: &Platform) {
+    loop {
+        match orders::complete_due(platform).await {
+            Ok(completed) if completed > 0 => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "transactions that are due will be completed later")
+            }
         }
         tokio::time::sleep(TICK).await;
     }
@@ -49,8 +63,10 @@ pub async fn sweep(platform: &Platform) -> Result<u64> {
     loop {
         let began = Instant::now();
         let connection = platform.connection().await?;
-        let round =
-            idempotency::purge(&connection, now).await? + sessions::purge(&connection, now).await?;
+        let round = idempotency::purge(&connection, now).await?
+            + sessions::purge(&connection, now).await?
+            + fx::purge(&connection, now).await?
+            + transactions::purge_retries(&connection).await?;
         removed += round;
         if round == 0 {
             return Ok(removed);

@@ -36,6 +36,7 @@ pub mod login;
 pub mod api_keys;
 pub mod accounts;
 pub mod transactions;
+pub mod fx;
 pub mod entries;
 // The one road for money: orders go through the posting queue.
 pub mod posting;

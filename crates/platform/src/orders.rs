@@ -12,10 +12,10 @@ use crate::{
     posting::{Order, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{
-    AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, Rate,
-    Reversal, TransactionId,
+    AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, QuoteId,
+    Rate, Reversal, TransactionId,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -58,11 +58,31 @@ pub struct Draft {
     pub complete: bool,
     /// From when on it can no longer be completed; for a pending one.
     pub expires: Option<Timestamp>,
+    /// When a pending one completes by itself.
+    pub completes: Option<Timestamp>,
     /// The business date, where it is not the recorded one.
     pub effective: Option<Timestamp>,
-    /// For a transfer between currencies: target for one of source, and where that
-    /// comes from.
-    pub exchange: Option<(Rate, RateSource)>,
+    /// At what rate, for a transfer between currencies.
+    pub exchange: Option<Price>,
+}
+
+/// At what rate a transfer between currencies is made.
+#[derive(Clone, Debug)]
+pub enum Price {
+    /// At this one, target for one of source, and where it comes from.
+    Rate(Rate, RateSource),
+    /// At that of a quote of the caller's, which it uses up.
+    Quote(QuoteId),
+}
+
+impl Price {
+    /// The field of a request that says it.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Rate(..) => "exchange",
+            Self::Quote(_) => "quoteId",
+        }
+    }
 }
 
 /// Writes a transaction, pending or completed.
@@ -167,8 +187,12 @@ fn target(draft: &Draft, numbers: &HashMap<String, AccountId>) -> Result<Option<
         let text = "is for a pending transaction: leave out `process` or this";
         return wrong("expiresAt", "conflicting", text);
     }
-    if draft.exchange.is_some() && draft.kind != Kind::Transfer {
-        return wrong("exchange", "unexpected", "belongs to a transfer only");
+    if draft.completes.is_some() && draft.complete {
+        let text = "is for a pending transaction: leave out `process` or this";
+        return wrong("completeAt", "conflicting", text);
+    }
+    if let Some(price) = draft.exchange.as_ref().filter(|_| draft.kind != Kind::Transfer) {
+        return wrong(price.field(), "unexpected", "belongs to a transfer only");
     }
     place(draft.kind, draft.target.as_ref(), numbers)
 }
@@ -210,12 +234,12 @@ fn new_order(
     target: Option<AccountId>,
     key: Option<IdempotencyKey>,
 ) -> Order {
-    let expires = draft.expires.or_else(|| default_expiry(platform, draft.complete));
-    let words = Words {
-        description: draft.description,
-        metadata: draft.metadata,
-        rate_source: draft.exchange.as_ref().map(|(_, source)| source.clone()),
+    let expires = draft.expires.or_else(|| default_expiry(platform, &draft));
+    let rate_source = match &draft.exchange {
+        Some(Price::Rate(_, source)) => Some(source.clone()),
+        _ => None,
     };
+    let words = Words { description: draft.description, metadata: draft.metadata, rate_source };
     let action = Action::Create(NewTransaction {
         id: TransactionId(platform.new_id()),
         paired_id: TransactionId(platform.new_id()),
@@ -226,8 +250,13 @@ fn new_order(
         currency: draft.currency,
         complete: draft.complete,
         expires: expires.map(moment),
+        completes: draft.completes.map(moment),
         effective: draft.effective.map(moment),
-        rate: draft.exchange.map(|(rate, _)| rate),
+        price: draft.exchange.as_ref().map(|price| match price {
+            Price::Rate(rate, _) => ledger::Price::Rate(*rate),
+            Price::Quote(id) => ledger::Price::Quote { id: *id, by: actor.user_id },
+        }),
+        exchange_expires: moment(soon(platform)),
         // What is completed at once stands pending at no time.
         bytes: if draft.complete { 0 } else { words.bytes() },
     });
@@ -236,10 +265,20 @@ fn new_order(
 }
 
 /// When a pending order ends whose caller does not say: what nobody completes does
-/// not stand for ever.
-fn default_expiry(platform: &Platform, complete: bool) -> Option<Timestamp> {
-    let after = platform.settings().pending.expiry.filter(|_| !complete)?;
-    platform.now().checked_add(after).ok()
+/// not stand for ever. An exchange has a shorter time of its own.
+fn default_expiry(platform: &Platform, draft: &Draft) -> Option<Timestamp> {
+    if draft.complete || draft.exchange.is_some() {
+        return None;
+    }
+    let now = platform.now();
+    let from = draft.completes.map_or(now, |completes| completes.max(now));
+    from.checked_add(platform.settings().pending.expiry?).ok()
+}
+
+/// When a pending exchange of this moment expires.
+fn soon(platform: &Platform) -> Timestamp {
+    let stands = SignedDuration::try_from(platform.settings().fx_pending_expiry);
+    platform.now().saturating_add(stands.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
 }
 
 /// Completes a pending transaction: the money moves.
@@ -331,6 +370,32 @@ pub async fn expire(platform: &Platform) -> Result<usize> {
         return Ok(0);
     }
     let answers = platform.queue().post_all(orders, false).await?;
+    Ok(answers.iter().filter(|answer| answer.is_ok()).count())
+}
+
+/// Completes pending transactions that are to complete by themselves by now; says how
+/// many. A few at a time, soonest first; what the bank refuses is tried again later.
+///
+/// # Errors
+/// [`Error::Unavailable`] while the database cannot be reached.
+pub async fn complete_due(platform: &Platform) -> Result<usize> {
+    let due = transactions::to_complete(platform).await?;
+    let bank = Actor::bank();
+    let ids: Vec<TransactionId> = due.iter().map(|(transaction, _)| *transaction).collect();
+    let orders = due.into_iter().map(|(transaction, touches)| {
+        let action = Action::CompleteDue(transaction);
+        order(platform, &bank, action, touches, Words::default(), None)
+    });
+    let orders: Vec<Order> = orders.collect();
+    if orders.is_empty() {
+        return Ok(0);
+    }
+    let answers = platform.queue().post_all(orders, false).await?;
+    let refused = ids.iter().zip(&answers).filter_map(|(id, answer)| match answer {
+        Ok(_) | Err(Error::Unavailable { .. } | Error::OutcomeUnknown { .. }) => None,
+        Err(error) => Some((*id, error.code())),
+    });
+    transactions::postpone(platform, &refused.collect::<Vec<_>>()).await?;
     Ok(answers.iter().filter(|answer| answer.is_ok()).count())
 }
 

@@ -43,6 +43,10 @@ pub struct Settings {
     pub users_settle: bool,
     /// How much may stand pending, and for how long.
     pub pending: PendingSettings,
+    /// How long a pending exchange stands, unless who may name its rate says otherwise.
+    pub fx_pending_expiry: Duration,
+    /// How long a quote can be used.
+    pub fx_quote_expiry: Duration,
     /// The connection pool.
     pub pool: PoolSettings,
 }

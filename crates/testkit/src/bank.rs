@@ -59,6 +59,8 @@ pub fn settings() -> Settings {
         users_settle: true,
         // Tests that say nothing of it see no other end than their own.
         pending: PendingSettings { expiry: None, ..PendingSettings::default() },
+        fx_pending_expiry: Duration::from_secs(60),
+        fx_quote_expiry: Duration::from_secs(30),
         pool: PoolSettings { max: 4, connect: Duration::from_secs(20), ..PoolSettings::default() },
     }
 }
@@ -149,6 +151,7 @@ impl Opening<'_> {
             metadata: Metadata::default(),
             complete: true,
             expires: None,
+            completes: None,
             effective: None,
             exchange: None,
         };

@@ -5,8 +5,8 @@ use super::{
     needs_settlement,
 };
 use crate::{
-    Account, Authority, Book, Direction, Exchange, Kind, Leg, Money, NewTransaction, Pair, Refusal,
-    Status,
+    Account, Authority, Book, Direction, Exchange, Kind, Leg, Moment, Money, NewTransaction, Pair,
+    Price, Refusal, Status,
 };
 
 /// Writes an order, and books it if it is to be completed at once.
@@ -24,11 +24,17 @@ pub(super) fn create(
     }
     Refusal::unless_whole(currency, order.amount)?;
     let target = target(book, order)?;
-    let exchange = exchange(account, target, order)?;
+    let exchange = exchange(book, account, target, order)?;
     check_terms(book, authority, order)?;
+    let expires = expiry(authority, order);
+    check_completion(book, order, expires)?;
 
-    let (own, other) = halves(book, account, target, order, exchange);
+    let (own, other) = halves(book, account, target, order, (exchange, expires));
     let mut draft = Draft::new(book, own, other, exchange);
+    draft.quote = match order.price {
+        Some(Price::Quote { id, .. }) => Some(id),
+        _ => None,
+    };
     if order.kind.direction() == Direction::Out {
         draft.own.account.spend(order.amount, book.now())?;
         draft.own.account.hold(order.amount)?;
@@ -58,29 +64,36 @@ fn target<'b>(book: &'b Book, order: &NewTransaction) -> Result<Option<&'b Accou
 
 /// What the order comes to in the target's currency, if that is another one.
 fn exchange(
+    book: &Book,
     account: &Account,
     target: Option<&Account>,
     order: &NewTransaction,
 ) -> Result<Option<Exchange>, Refusal> {
     let target = target.map(|target| target.currency).filter(|other| *other != account.currency);
-    match (target, order.rate) {
+    match (target, order.price) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Refusal::RateWithoutExchange),
         (Some(target), None) => {
             Err(Refusal::CurrencyMismatch { account: target, order: account.currency })
         }
-        (Some(target), Some(rate)) => {
+        (Some(target), Some(Price::Rate(rate))) => {
             Exchange::at(rate, order.amount, account.currency, target).map(Some)
+        }
+        (Some(target), Some(Price::Quote { id, by })) => {
+            let quote = book.quote(id).filter(|quote| quote.owner == by);
+            let quote = quote.ok_or(Refusal::QuoteNotFound)?;
+            quote.exchange(book.now(), order.amount, account.currency, target).map(Some)
         }
     }
 }
 
 /// When the order counts and how long it stands, and who may say so.
 fn check_terms(book: &Book, authority: Authority, order: &NewTransaction) -> Result<(), Refusal> {
-    if order.complete && needs_settlement(order.kind) && !authority.settles {
+    let completes = order.complete || order.completes.is_some();
+    if completes && needs_settlement(order.kind) && !authority.settles {
         return Err(Refusal::SettlementNotAllowed);
     }
-    if order.rate.is_some() && !authority.settles {
+    if matches!(order.price, Some(Price::Rate(_))) && !authority.settles {
         return Err(Refusal::RateNotAllowed);
     }
     if let Some(effective) = order.effective {
@@ -97,12 +110,39 @@ fn check_terms(book: &Book, authority: Authority, order: &NewTransaction) -> Res
     Ok(())
 }
 
+/// Until when it stands. A rate that is fixed and not booked is an option on it, so
+/// it ends soon, unless who may name the rate names the end as well.
+fn expiry(authority: Authority, order: &NewTransaction) -> Option<Moment> {
+    let latest = order.exchange_expires;
+    match (order.price.filter(|_| !order.complete), order.expires) {
+        (None, named) => named,
+        (Some(_), Some(named)) if authority.settles => Some(named),
+        (Some(_), named) => Some(named.map_or(latest, |named| named.min(latest))),
+    }
+}
+
+/// Whether it can complete by itself: in the future, and while it stands.
+fn check_completion(
+    book: &Book,
+    order: &NewTransaction,
+    expires: Option<Moment>,
+) -> Result<(), Refusal> {
+    let Some(completes) = order.completes else { return Ok(()) };
+    if completes <= book.now() {
+        return Err(Refusal::CompletionInPast);
+    }
+    match expires.filter(|expires| completes >= *expires) {
+        Some(expires) => Err(Refusal::CompletionAfterExpiry { completes, expires }),
+        None => Ok(()),
+    }
+}
+
 fn halves(
     book: &Book,
     account: &Account,
     target: Option<&Account>,
     order: &NewTransaction,
-    exchange: Option<Exchange>,
+    (exchange, expires): (Option<Exchange>, Option<Moment>),
 ) -> (Half, Option<Half>) {
     let leg = Leg {
         id: order.id,
@@ -116,7 +156,8 @@ fn halves(
         captured: Money::ZERO,
         reversed: Money::ZERO,
         created: book.now(),
-        expires: order.expires,
+        expires,
+        completes: order.completes,
         effective: order.effective,
         reverses: None,
         bytes: order.bytes,

@@ -4,7 +4,7 @@
 use super::Decision;
 use crate::{
     Account, Amount, Authority, Book, Currency, Direction, Entry, Exchange, Kind, Leg, Moment,
-    Money, Refusal, Remainder, Side, Status, SystemAccount, TransactionId,
+    Money, QuoteId, Refusal, Remainder, Side, Status, SystemAccount, TransactionId,
 };
 
 /// One half of a transaction: its row, and the account it moves.
@@ -21,6 +21,8 @@ pub(super) struct Draft {
     pub(super) other: Option<Half>,
     /// Present exactly if the halves are in different currencies.
     pub(super) exchange: Option<Exchange>,
+    /// The quote that it uses up.
+    pub(super) quote: Option<QuoteId>,
     pub(super) amended: Vec<Leg>,
     created: bool,
     now: Moment,
@@ -62,6 +64,7 @@ impl Draft {
             own,
             other,
             exchange,
+            quote: None,
             amended: Vec::new(),
             created: true,
             now: book.now(),
@@ -186,6 +189,9 @@ impl Draft {
         if let Some(exchange) = exchange {
             book.add_exchange(self.own.leg.id, exchange);
         }
+        if let Some(quote) = self.quote {
+            book.use_quote(quote);
+        }
         if let Some((currency, carried)) = self.carried {
             book.set_carried(currency, carried);
         }
@@ -203,6 +209,7 @@ impl Draft {
             amended: self.amended,
             entries: self.entries,
             exchange,
+            quote: self.quote,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The life of a pending transaction: booked as a whole or in parts, called
-//! off, run out.
+//! The life of a pending transaction: booked as a whole or in parts, by word or at
+//! its time, called off, run out.
 
 use super::{draft::Draft, needs_settlement};
 use crate::{Amount, Authority, Book, Capture, Direction, Kind, Refusal, Status, TransactionId};
@@ -11,6 +11,18 @@ pub(super) fn complete(
     id: TransactionId,
 ) -> Result<Draft, Refusal> {
     let (mut draft, remaining) = bookable(book, authority, id)?;
+    draft.post(book, remaining)?;
+    draft.end()?;
+    Ok(draft)
+}
+
+/// Books all that remains at the time that was ordered, whosever it is: whether it
+/// may was judged then.
+pub(super) fn complete_due(book: &Book, id: TransactionId) -> Result<Draft, Refusal> {
+    let (mut draft, remaining) = bookable(book, Authority::BANK, id)?;
+    if draft.own.leg.completes.is_none_or(|completes| completes > book.now()) {
+        return Err(Refusal::TransactionNotDue);
+    }
     draft.post(book, remaining)?;
     draft.end()?;
     Ok(draft)
@@ -93,6 +105,10 @@ fn bookable(
     }
     if leg.expired(book.now()) {
         return Err(Refusal::TransactionExpired);
+    }
+    // A rate that is fixed for ever is named anew by who completes its exchange.
+    if draft.exchange.is_some() && leg.expires.is_none() && !authority.settles {
+        return Err(Refusal::RateNotAllowed);
     }
     draft.admit()?;
     let status = leg.status;

@@ -13,7 +13,7 @@ mod end;
 mod funds;
 mod reverse;
 
-use crate::{Action, Authority, Book, Entry, Exchange, Kind, Leg, Refusal};
+use crate::{Action, Authority, Book, Entry, Exchange, Kind, Leg, QuoteId, Refusal};
 
 /// What an accepted action changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Decision {
     pub entries: Vec<Entry>,
     /// The exchange that the new transactions are.
     pub exchange: Option<Exchange>,
+    /// The quote that they used up.
+    pub quote: Option<QuoteId>,
 }
 
 /// Decides one action against the book.
@@ -42,6 +44,7 @@ pub fn decide(book: &mut Book, authority: Authority, action: &Action) -> Result<
         Action::Capture(capture) => end::capture(book, authority, *capture),
         Action::Cancel(id) => end::cancel(book, authority, *id),
         Action::Expire(id) => end::expire(book, *id),
+        Action::CompleteDue(id) => end::complete_due(book, *id),
         Action::Reverse(reversal) => reverse::reverse(book, authority, *reversal),
     }?;
     Ok(draft.write(book))

@@ -48,11 +48,13 @@ pub(super) fn reverse(
     Ok(draft)
 }
 
-/// The receiver of a transfer gives it back; all else is the bank's to reverse.
+/// The receiver of a transfer gives it back; all else is the bank's to reverse. An
+/// exchange goes back at its old rate, so that is a rate named anew.
 fn may_reverse(authority: Authority, original: &Draft) -> Result<(), Refusal> {
     match &original.other {
         Some(receiver) if !authority.covers(&receiver.account) => Err(Refusal::ReversalNotYours),
         None if !authority.settles => Err(Refusal::SettlementNotAllowed),
+        _ if original.exchange.is_some() && !authority.settles => Err(Refusal::RateNotAllowed),
         _ => Ok(()),
     }
 }
@@ -102,6 +104,7 @@ fn turn(
         reversed: Money::ZERO,
         created: now,
         expires: None,
+        completes: None,
         effective: None,
         reverses: Some(original.id),
         bytes: 0,

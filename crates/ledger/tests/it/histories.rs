@@ -1,15 +1,16 @@
 //! Random histories: after every operation the rules agree with the model, on
 //! the answer and on what it left, and every invariant of the book holds.
 
-use crate::model::{Bank, CURRENCIES, New, QUOTA, State, outgoing};
-use crate::world::{ADA, HOUR, NOON, ROOT, World, account_id};
+use crate::model::{self, Bank, CURRENCIES, New, QUOTA, STANDS, State, outgoing};
+use crate::world::{ADA, HOUR, MODEST, NOON, ROOT, World, account_id};
 use ledger::{
     AccountId, AccountStatus, Action, Amount, Capture, Currency, Direction, Entry, Freeze,
-    FreezeScope, Kind, Moment, Money, NewTransaction, Quota, Rate, Remainder, Status,
-    SystemAccount, TransactionId,
+    FreezeScope, Kind, Moment, Money, NewTransaction, Price, Quota, Quote, QuoteId, Rate,
+    Remainder, Status, SystemAccount, TransactionId,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// How many orders back an operation reaches: most of those before have ended.
 const RECENT: usize = 10;
@@ -22,10 +23,21 @@ enum Op {
         to: usize,
         amount: i64,
         complete: bool,
-        rate: Option<u64>,
+        price: Option<model::Price>,
         hours: Option<i64>,
         bytes: i64,
+        due: Option<i64>,
     },
+    Quote {
+        from: usize,
+        to: usize,
+        rate: u64,
+        most: Option<i64>,
+        hours: i64,
+    },
+    /// From now on, who asks may change by word how much money there is, or not.
+    Settles(bool),
+    CompleteDue(Pick),
     Complete(Pick),
     Capture {
         pick: Pick,
@@ -81,18 +93,33 @@ fn create() -> impl Strategy<Value = Op> {
     ]);
     let amount = prop_oneof![1_i64..5_000, (1_i64..50).prop_map(|units| units * 100)];
     // A rate goes where it belongs most of the time, and sometimes where not.
-    let rate = prop_oneof![1_u64..30_000_000_000, 1_u64..6, Just(5_000_000_000)];
+    let rate = prop_oneof![
+        rate().prop_map(model::Price::Rate),
+        (0_usize..4).prop_map(model::Price::Quote)
+    ];
     let accounts = (some_account(), some_account());
     let misfit = prop::bool::weighted(0.1);
     let hours = prop::option::weighted(0.3, -1_i64..20);
-    let rest = (hours, 0_i64..30);
+    let due = prop::option::weighted(0.2, -1_i64..8);
+    let rest = (hours, due, 0_i64..30);
     (kind, accounts, amount, prop::bool::weighted(0.4), (rate, misfit), rest).prop_map(
-        |(kind, (from, to), amount, complete, (rate, misfit), (hours, bytes))| {
+        |(kind, (from, to), amount, complete, (rate, misfit), (hours, due, bytes))| {
             let across = kind == Kind::Transfer && CURRENCIES[from - 1] != CURRENCIES[to - 1];
-            let rate = (across != misfit).then_some(rate);
-            Op::Create { kind, from, to, amount, complete, rate, hours, bytes }
+            let price = (across != misfit).then_some(rate);
+            let due = due.filter(|_| !complete);
+            Op::Create { kind, from, to, amount, complete, price, hours, due, bytes }
         },
     )
+}
+
+fn rate() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 1_u64..30_000_000_000, 1 => 1_u64..6, 1 => Just(5_000_000_000)]
+}
+
+fn quote() -> impl Strategy<Value = Op> {
+    let most = prop::option::of(1_i64..5_000);
+    (some_account(), some_account(), rate(), most, 1_i64..6)
+        .prop_map(|(from, to, rate, most, hours)| Op::Quote { from, to, rate, most, hours })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -107,6 +134,9 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(pick, permille, last)| Op::Capture { pick, permille, last }),
         2 => pick().prop_map(Op::Cancel),
         2 => pick().prop_map(Op::Expire),
+        2 => pick().prop_map(Op::CompleteDue),
+        3 => quote(),
+        2 => any::<bool>().prop_map(Op::Settles),
         3 => (pick(), permille()).prop_map(|(pick, permille)| Op::Reverse { pick, permille }),
         2 => (-6_i64..20).prop_map(|hours| Op::Clock { hours }),
         1 => (some_account(), 0_i64..3_000, limit(), limit()).prop_map(
@@ -120,6 +150,10 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn id(n: usize) -> u128 {
     u128::try_from(n).unwrap()
+}
+
+fn quote_id(at: usize) -> QuoteId {
+    QuoteId(Uuid::from_u128(id(at)))
 }
 
 fn some_amount(hundredths: i64) -> Amount {
@@ -158,9 +192,10 @@ impl History {
                 to: n,
                 amount,
                 complete,
-                rate: None,
+                price: None,
                 hours: None,
                 bytes: 0,
+                due: None,
             });
         }
         history
@@ -203,14 +238,33 @@ impl History {
                 });
                 self.world.set(id(n), |account| account.freeze = freeze);
             }
+            Op::Quote { from, to, rate, most, hours } => self.quote((from, to), rate, most, hours),
+            Op::Settles(settles) => self.bank.settles = settles,
             op => self.order(&op),
         }
+    }
+
+    fn quote(&mut self, (from, to): (usize, usize), rate: u64, most: Option<i64>, hours: i64) {
+        let expires = self.bank.now + hours * HOUR;
+        self.world.book.add_quote(Quote {
+            id: quote_id(self.bank.quotes.len()),
+            owner: ADA,
+            source: Currency::parse(CURRENCIES[from - 1]).unwrap(),
+            target: Currency::parse(CURRENCIES[to - 1]).unwrap(),
+            rate: Rate::from_parts(rate).unwrap(),
+            most: most.map(some_amount),
+            expires: Moment(expires),
+            used: false,
+        });
+        let (from, to) = (CURRENCIES[from - 1], CURRENCIES[to - 1]);
+        self.bank.quotes.push(model::Quote { from, to, rate, most, expires, used: false });
     }
 
     /// Orders the same of both, and compares the answers.
     fn order(&mut self, op: &Op) {
         let Some((action, expected)) = self.ask(op) else { return };
-        let decided = self.world.decide(ROOT, &action);
+        let by = if self.bank.settles { ROOT } else { MODEST };
+        let decided = self.world.decide(by, &action);
         let answer = decided.as_ref().map(drop).map_err(ledger::Refusal::code);
         assert_eq!(answer, expected, "{op:?}");
         let Ok(decision) = decided else { return };
@@ -222,17 +276,30 @@ impl History {
 
     fn ask(&mut self, op: &Op) -> Option<(Action, crate::model::Verdict)> {
         Some(match op {
-            Op::Create { kind, from, to, amount, complete, rate, hours, bytes } => {
+            Op::Create { kind, from, to, amount, complete, price, hours, due, bytes } => {
                 let (kind, from, to, amount) = (*kind, *from, *to, *amount);
                 let expires = hours.map(|hours| self.bank.now + hours * HOUR);
-                let (complete, rate, bytes) = (*complete, *rate, *bytes);
-                let new = New { kind, from, to, amount, complete, rate, expires, bytes };
+                let completes = due.map(|hours| self.bank.now + hours * HOUR);
+                let (complete, bytes) = (*complete, *bytes);
+                // The newest quotes, and one that is not there.
+                let price = price.map(|price| match price {
+                    model::Price::Quote(back) => {
+                        model::Price::Quote((self.bank.quotes.len() + 1).saturating_sub(back))
+                    }
+                    rate => rate,
+                });
+                let new = New { kind, from, to, amount, complete, price, expires, completes, bytes };
                 let order = NewTransaction {
                     target: (kind == Kind::Transfer).then(|| account_id(id(to))),
                     amount: some_amount(amount),
                     complete,
                     expires: expires.map(Moment),
-                    rate: rate.and_then(Rate::from_parts),
+                    completes: completes.map(Moment),
+                    price: price.map(|price| match price {
+                        model::Price::Rate(parts) => Price::Rate(Rate::from_parts(parts).unwrap()),
+                        model::Price::Quote(at) => Price::Quote { id: quote_id(at), by: ADA },
+                    }),
+                    exchange_expires: Moment(self.bank.now + STANDS),
                     bytes,
                     ..self.world.order(kind, id(from), "1")
                 };
@@ -256,6 +323,10 @@ impl History {
                 let (at, id) = self.picked(pick)?;
                 (Action::Expire(id), self.bank.expire(at))
             }
+            Op::CompleteDue(pick) => {
+                let (at, id) = self.picked(pick)?;
+                (Action::CompleteDue(id), self.bank.complete_due(at))
+            }
             Op::Reverse { pick, permille } => {
                 let (at, id) = self.picked(pick)?;
                 let part = permille.map(|share| 1 + self.bank.orders[at].amount * share / 1_000);
@@ -265,7 +336,11 @@ impl History {
                 let reversal = ledger::Reversal { id, amount, new_id, new_paired_id };
                 (Action::Reverse(reversal), self.bank.reverse(at, part))
             }
-            Op::Clock { .. } | Op::Limits { .. } | Op::Freeze { .. } => return None,
+            Op::Clock { .. }
+            | Op::Limits { .. }
+            | Op::Freeze { .. }
+            | Op::Quote { .. }
+            | Op::Settles(_) => return None,
         })
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod captures;
+mod completions;
 mod exchanges;
 mod formats;
 mod histories;
@@ -18,6 +19,7 @@ mod limits;
 mod model;
 mod money;
 mod quotas;
+mod quotes;
 mod reversals;
 mod rules;
 mod times;

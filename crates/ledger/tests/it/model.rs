@@ -2,7 +2,7 @@
 //! everything up anew whenever it is asked, and says what the rules should
 //! answer, by code. It shares no arithmetic with them.
 
-use crate::world::DAY;
+use crate::world::{DAY, HOUR};
 use ledger::{FreezeScope, Kind};
 use std::collections::HashMap;
 
@@ -46,6 +46,7 @@ pub struct Order {
     pub bytes: i64,
     created: i64,
     expires: Option<i64>,
+    completes: Option<i64>,
     /// Towards the limit of which day, and how much.
     counted: (i64, i64),
 }
@@ -56,15 +57,39 @@ pub struct New {
     pub to: usize,
     pub amount: i64,
     pub complete: bool,
-    pub rate: Option<u64>,
+    pub price: Option<Price>,
     pub expires: Option<i64>,
     pub bytes: i64,
+    pub completes: Option<i64>,
 }
+
+/// A rate that is named, or one of the quotes.
+#[derive(Clone, Copy, Debug)]
+pub enum Price {
+    Rate(u64),
+    Quote(usize),
+}
+
+/// An offer to the owner of all accounts.
+pub struct Quote {
+    pub from: &'static str,
+    pub to: &'static str,
+    pub rate: u64,
+    pub most: Option<i64>,
+    pub expires: i64,
+    pub used: bool,
+}
+
+/// How long a pending exchange stands for who may not name its rate.
+pub const STANDS: i64 = 2 * HOUR;
 
 pub struct Bank {
     pub now: i64,
     pub accounts: Vec<Account>,
     pub orders: Vec<Order>,
+    pub quotes: Vec<Quote>,
+    /// Whether who asks may change by word how much money there is.
+    pub settles: bool,
     /// The exact sum of all remainders, by currency.
     pub remainders: HashMap<&'static str, i128>,
 }
@@ -77,15 +102,24 @@ fn coin(n: usize) -> i64 {
     if CURRENCIES[n - 1] == "JPY" { 100 } else { 1 }
 }
 
-/// The nearest coin, half to even, and what is left over.
+/// The coins that are whole, and what is left over for the bank.
 fn convert(amount: i64, rate: u64, to: usize) -> (i64, i128) {
     let exact = i128::from(amount) * i128::from(rate);
-    let coin = i128::from(coin(to)) * 10_000_000_000;
-    let mut nearest = (2 * exact + coin) / (2 * coin);
-    if (2 * exact + coin) % (2 * coin) == 0 && nearest % 2 == 1 {
-        nearest -= 1;
+    let mut left = exact;
+    let mut got = 0;
+    let coin = coin(to);
+    // The largest multiples first: no division that could round.
+    for step in (0..40).rev().map(|power| coin << power) {
+        while left >= i128::from(step) * 10_000_000_000 {
+            left -= i128::from(step) * 10_000_000_000;
+            got += step;
+        }
     }
-    (i64::try_from(nearest * coin / 10_000_000_000).unwrap(), exact - nearest * coin)
+    (got, left)
+}
+
+fn by_word(kind: Kind) -> bool {
+    !matches!(kind, Kind::Withdrawal | Kind::Transfer)
 }
 
 impl Bank {
@@ -99,7 +133,14 @@ impl Bank {
             newest_day: 0,
         };
         let accounts = CURRENCIES.iter().map(account).collect();
-        Self { now, accounts, orders: Vec::new(), remainders: HashMap::new() }
+        Self {
+            now,
+            accounts,
+            orders: Vec::new(),
+            quotes: Vec::new(),
+            settles: true,
+            remainders: HashMap::new(),
+        }
     }
 
     pub fn account(&mut self, n: usize) -> &mut Account {
@@ -149,11 +190,26 @@ impl Bank {
         demand(kind != Kind::Transfer || from != to, "same_account")?;
         self.both_open(kind, from, to)?;
         let across = CURRENCIES[from - 1] != CURRENCIES[to - 1];
-        demand(across || new.rate.is_none(), "rate_without_exchange")?;
-        demand(!across || new.rate.is_some(), "currency_mismatch")?;
-        let got = new.rate.map(|rate| convert(amount, rate, to));
+        demand(across || new.price.is_none(), "rate_without_exchange")?;
+        demand(!across || new.price.is_some(), "currency_mismatch")?;
+        let rate = new.price.map(|price| self.rate(price, new)).transpose()?;
+        let got = rate.map(|rate| convert(amount, rate, to));
         demand(got.is_none_or(|(got, _)| got > 0), "exchange_too_small")?;
+        let fair = |(got, lost): (i64, i128)| lost * 99 <= i128::from(got) * 10_000_000_000;
+        demand(got.is_none_or(fair), "rounding_too_large")?;
+        let later = new.complete || new.completes.is_some();
+        demand(self.settles || !(later && by_word(kind)), "settlement_not_allowed")?;
+        let named = matches!(new.price, Some(Price::Rate(_)));
+        demand(self.settles || !named, "rate_not_allowed")?;
         demand(new.expires.is_none_or(|expires| self.now < expires), "transaction_expired")?;
+        let mut expires = new.expires;
+        if across && !new.complete && !(self.settles && expires.is_some()) {
+            expires = Some(expires.unwrap_or(i64::MAX).min(self.now + STANDS));
+        }
+        if let Some(completes) = new.completes {
+            demand(self.now < completes, "completion_in_past")?;
+            demand(expires.is_none_or(|expires| completes < expires), "completion_after_expiry")?;
+        }
         let mut counted = (0, 0);
         if outgoing(kind) {
             let account = &self.accounts[from - 1];
@@ -185,9 +241,13 @@ impl Bank {
             is_reversal: false,
             bytes: new.bytes,
             created: self.now,
-            expires: new.expires,
+            expires,
+            completes: new.completes,
             counted,
         });
+        if let Some(Price::Quote(at)) = new.price {
+            self.quotes[at].used = true;
+        }
         if new.complete {
             self.post(self.orders.len() - 1, amount);
             self.end(self.orders.len() - 1);
@@ -195,18 +255,38 @@ impl Bank {
         Ok(())
     }
 
+    /// The rate that an order is for, if it may have it.
+    fn rate(&self, price: Price, new: &New) -> Result<u64, &'static str> {
+        let quote = match price {
+            Price::Rate(rate) => return Ok(rate),
+            Price::Quote(at) => self.quotes.get(at).ok_or("quote_not_found")?,
+        };
+        demand(!quote.used, "quote_used")?;
+        demand(self.now < quote.expires, "quote_expired")?;
+        let pair = (CURRENCIES[new.from - 1], CURRENCIES[new.to - 1]);
+        demand((quote.from, quote.to) == pair, "quote_mismatch")?;
+        demand(quote.most.is_none_or(|most| new.amount <= most), "quote_amount_exceeded")?;
+        Ok(quote.rate)
+    }
+
+    /// Completes what is due by itself.
+    pub fn complete_due(&mut self, at: usize) -> Verdict {
+        let (settles, order) = (self.settles, self.orders[at].clone());
+        self.settles = true;
+        let due = order.completes.is_some_and(|completes| completes <= self.now);
+        // What the bank would refuse anyway is said first.
+        let verdict = self.judge_capture(&order, None, true);
+        let verdict = verdict.and_then(|_| demand(due, "transaction_not_due"));
+        let verdict = verdict.and_then(|()| self.capture(at, None, true, true));
+        self.settles = settles;
+        verdict
+    }
+
     /// Captures an amount, or all that remains; `whole` is a completion.
     pub fn capture(&mut self, at: usize, part: Option<i64>, last: bool, whole: bool) -> Verdict {
         let order = self.orders[at].clone();
         let left = order.amount - order.captured;
-        let part = part.unwrap_or(left);
-        demand(order.state == State::Pending, "transaction_not_pending")?;
-        demand(order.expires.is_none_or(|expires| self.now < expires), "transaction_expired")?;
-        self.both_open(order.kind, order.from, order.to)?;
-        demand(whole || outgoing(order.kind), "nothing_held")?;
-        demand(part <= left, "capture_exceeds_hold")?;
-        demand(part == left || order.got.is_none(), "exchange_is_whole")?;
-        demand(part % coin(order.from) == 0, "fraction_of_unit")?;
+        let part = self.judge_capture(&order, part, whole)?;
         self.post(at, part);
         if last || part == left {
             self.end(at);
@@ -214,8 +294,29 @@ impl Bank {
         Ok(())
     }
 
+    fn judge_capture(
+        &self,
+        order: &Order,
+        part: Option<i64>,
+        whole: bool,
+    ) -> Result<i64, &'static str> {
+        let left = order.amount - order.captured;
+        let part = part.unwrap_or(left);
+        demand(order.state == State::Pending, "transaction_not_pending")?;
+        demand(self.settles || !by_word(order.kind), "settlement_not_allowed")?;
+        demand(order.expires.is_none_or(|expires| self.now < expires), "transaction_expired")?;
+        self.both_open(order.kind, order.from, order.to)?;
+        demand(whole || outgoing(order.kind), "nothing_held")?;
+        demand(part <= left, "capture_exceeds_hold")?;
+        demand(part == left || order.got.is_none(), "exchange_is_whole")?;
+        demand(part % coin(order.from) == 0, "fraction_of_unit")?;
+        Ok(part)
+    }
+
     pub fn cancel(&mut self, at: usize) -> Verdict {
         demand(self.orders[at].state == State::Pending, "transaction_not_pending")?;
+        let banks = matches!(self.orders[at].kind, Kind::Credit | Kind::Debit);
+        demand(self.settles || !banks, "settlement_not_allowed")?;
         self.end(at);
         Ok(())
     }
@@ -231,6 +332,8 @@ impl Bank {
 
     pub fn reverse(&mut self, at: usize, part: Option<i64>) -> Verdict {
         let order = self.orders[at].clone();
+        demand(self.settles || order.kind == Kind::Transfer, "settlement_not_allowed")?;
+        demand(self.settles || order.got.is_none(), "rate_not_allowed")?;
         demand(!order.is_reversal, "reversal_is_final")?;
         demand(order.state == State::Completed, "transaction_not_completed")?;
         let left = order.captured - order.reversed;
@@ -266,6 +369,7 @@ impl Bank {
             bytes: 0,
             created: self.now,
             expires: None,
+            completes: None,
             counted: (i64::MIN, 0),
         });
         self.post(self.orders.len() - 1, taken);

@@ -3,7 +3,7 @@
 use ledger::{
     Account, AccountId, AccountStatus, Action, Amount, Authority, Book, Capture, Currency,
     Decision, Entry, Freeze, FreezeScope, Kind, Limits, Moment, Money, NewTransaction, Pending,
-    Rate, Refusal, Reversal, Spent, TransactionId, UserId, decide,
+    Price, Rate, Refusal, Reversal, Spent, TransactionId, UserId, decide,
 };
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ pub const MODEST: Authority = Authority { only: Some(ADA), settles: false };
 pub const NOON: Moment = Moment(1_000 * DAY + DAY / 2);
 pub const HOUR: i64 = 3_600_000_000;
 pub const DAY: i64 = 24 * HOUR;
+/// How long a pending exchange stands.
+pub const MINUTE: i64 = HOUR / 60;
 
 pub fn hours_later(hours: i64) -> Moment {
     Moment(NOON.0 + hours * HOUR)
@@ -96,6 +98,7 @@ impl World {
         let mut book = Book::new(now).within(self.book.quota());
         self.book.accounts().cloned().for_each(|account| book.add_account(account));
         self.book.carries().for_each(|(currency, carried)| book.set_carried(currency, carried));
+        self.book.quotes().cloned().for_each(|quote| book.add_quote(quote));
         for leg in self.book.legs().cloned() {
             if let Some(exchange) = self.book.exchange(leg.id) {
                 book.add_exchange(leg.id, *exchange);
@@ -117,8 +120,10 @@ impl World {
             currency: None,
             complete: false,
             expires: None,
+            completes: None,
             effective: None,
-            rate: None,
+            price: None,
+            exchange_expires: Moment(self.book.now().0 + MINUTE),
             bytes: 0,
         }
     }
@@ -169,8 +174,8 @@ impl World {
         rate: &str,
     ) -> Result<Decision, Refusal> {
         let order = self.order(Kind::Transfer, from, text);
-        let rate = Some(Rate::parse(rate).unwrap());
-        self.create(ROOT, NewTransaction { target: Some(account_id(to)), rate, ..order })
+        let price = Some(Price::Rate(Rate::parse(rate).unwrap()));
+        self.create(ROOT, NewTransaction { target: Some(account_id(to)), price, ..order })
     }
 
     pub fn complete(&mut self, by: Authority, id: TransactionId) -> Result<Decision, Refusal> {

@@ -5,6 +5,7 @@
 //! is no change without its audit row and no event without its change.
 //! Knows nobody who listens.
 
+mod fx;
 mod movement;
 mod vocabulary;
 
@@ -13,6 +14,7 @@ use crate::{
     db::{self, Params, Session, Tx, Utc, statements},
     error::{Error, Result},
 };
+pub use fx::Offer;
 use jiff::Timestamp;
 use ledger::UserId;
 pub use movement::Movement;

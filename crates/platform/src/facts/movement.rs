@@ -2,7 +2,8 @@
 //! happened, and who hears of it, is on the page of [`super::vocabulary`].
 
 use super::vocabulary::{Party, raw};
-use ledger::{AccountId, Amount, Currency, Kind, Money, Status, TransactionId, UserId};
+use jiff::Timestamp;
+use ledger::{AccountId, Amount, Currency, Kind, Money, QuoteId, Status, TransactionId, UserId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -29,6 +30,10 @@ pub struct Movement {
     pub reverses: Option<TransactionId>,
     /// `TXN-…`.
     pub reference: Option<String>,
+    /// When it completes by itself; said once, when it is ordered.
+    pub complete_at: Option<Timestamp>,
+    /// The quote that it used up; said once, when it is ordered.
+    pub quote: Option<QuoteId>,
 }
 
 /// What a subscriber reads. Written for every transfer, hence not as a
@@ -60,7 +65,11 @@ struct Details<'m> {
     amount: Amount,
     #[serde(serialize_with = "maybe_decimal", skip_serializing_if = "Option::is_none")]
     captured_amount: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete_at: Option<Timestamp>,
     currency: Currency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quote_id: Option<QuoteId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'m str>,
     reference: Option<&'m str>,
@@ -99,7 +108,9 @@ impl Movement {
             account_id: self.account,
             amount: self.amount,
             captured_amount: self.captured,
+            complete_at: self.complete_at,
             currency: self.currency,
+            quote_id: self.quote,
             reason,
             reference: self.reference.as_deref(),
             reversal_id,

@@ -1,7 +1,7 @@
 //! The vocabulary of the bank: every fact there is, its line in the audit
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
-use super::movement::Movement;
+use super::{fx::Offer, movement::Movement};
 use crate::actor::Role;
 use jiff::Timestamp;
 use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
@@ -135,6 +135,9 @@ pub enum Fact {
         user: UserId,
         key: String,
     },
+    FxRateSet(Offer),
+    FxRateRemoved(Offer),
+    FxQuoted(Offer),
     ScheduleCreated {
         schedule: Uuid,
         owner: UserId,
@@ -215,6 +218,9 @@ impl Fact {
             Self::TransactionFailed { movement, reason, .. } => {
                 movement.details(Some(reason), None)
             }
+            Self::FxRateSet(offer) | Self::FxRateRemoved(offer) | Self::FxQuoted(offer) => {
+                offer.details()
+            }
             other => raw(&other.details()),
         };
         AuditLine { action: self.action(), resource_type, resource_id, details }
@@ -250,6 +256,9 @@ impl Fact {
             Self::TransactionReversed { .. } => "TRANSACTION_REVERSED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
             Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
+            Self::FxRateSet(_) => "FX_RATE_SET",
+            Self::FxRateRemoved(_) => "FX_RATE_REMOVED",
+            Self::FxQuoted(_) => "FX_QUOTE_CREATED",
             Self::ScheduleCreated { .. } => "SCHEDULE_CREATED",
             Self::ScheduleUpdated { .. } => "SCHEDULE_UPDATED",
             Self::ScheduleEnded { .. } => "SCHEDULE_ENDED",
@@ -288,6 +297,8 @@ impl Fact {
             Self::TransactionReversed { original, .. } => ("transaction", Some(original.0)),
             Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
             Self::KeyVoided { user, .. } => ("user", Some(user.0)),
+            Self::FxRateSet(offer) | Self::FxRateRemoved(offer) => ("fx_rate", Some(offer.id)),
+            Self::FxQuoted(offer) => ("fx_quote", Some(offer.id)),
             Self::ScheduleCreated { schedule, .. }
             | Self::ScheduleUpdated { schedule, .. }
             | Self::ScheduleEnded { schedule, .. }

@@ -55,10 +55,12 @@ pub(super) static STATEMENTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         store::FIND_TRANSACTIONS,
         store::OPEN_ROUNDING,
         store::LOCK_ROUNDING,
+        store::LOCK_QUOTES,
         WRITE.as_str(),
         store::CHANGE_TRANSACTIONS,
         store::INSERT_EXCHANGES,
         store::UPDATE_ROUNDING,
+        store::USE_QUOTES,
     ]
 });
 
@@ -137,6 +139,7 @@ pub(super) async fn read<'o>(
         draft.rows.insert(transaction.id, transaction);
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
+    read::lock_quotes(flight, &orders, &mut draft).await?;
     Ok(Batch { jobs, patience, xid, earlier, draft })
 }
 
@@ -264,7 +267,7 @@ impl Decided<'_> {
             rows::key_columns(keys, at),
         ];
         let columns = db::in_a_row(&columns);
-        let (written, amended, agreed, rounded, ended) = tokio::join!(
+        let (written, amended, agreed, rounded, used, ended) = tokio::join!(
             biased;
             async {
                 // No change is without its fact; a refusal has its key at most.
@@ -275,13 +278,14 @@ impl Decided<'_> {
             async { seen(rows::change_transactions(session, &changed).await) },
             async { seen(rows::insert_exchanges(session, &draft.exchanges, at).await) },
             async { seen(rows::update_rounding(session, &carried).await) },
+            async { seen(rows::use_quotes(session, &draft.used).await) },
             async {
                 let failed = failed.load(Ordering::Relaxed);
                 flight.say(if failed { "ROLLBACK" } else { "COMMIT" }).await
             },
         );
         ended.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
-        written.and(amended).and(agreed).and(rounded)
+        written.and(amended).and(agreed).and(rounded).and(used)
     }
 }
 

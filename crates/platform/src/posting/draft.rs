@@ -10,8 +10,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Book, Decision, Entry, Leg, Money, Reference, Refusal, Status,
-    TransactionId, decide,
+    Account, AccountId, Action, Book, Decision, Entry, Leg, Money, QuoteId, Reference, Refusal,
+    Status, TransactionId, decide,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -33,6 +33,10 @@ pub(super) struct Draft<'o> {
     changed: BTreeSet<TransactionId>,
     pub(super) new: Vec<Transaction>,
     pub(super) exchanges: Vec<(TransactionId, Exchange)>,
+    /// Where the rates of the quotes come from.
+    pub(super) quoted: HashMap<QuoteId, String>,
+    /// Which quotes are used up, and by what.
+    pub(super) used: Vec<(QuoteId, TransactionId)>,
     touched: HashSet<AccountId>,
     pub(super) entries: Vec<Entry>,
     pub(super) facts: Vec<(Uuid, By<'o>, Fact)>,
@@ -49,6 +53,8 @@ impl<'o> Draft<'o> {
             changed: BTreeSet::new(),
             new: Vec::new(),
             exchanges: Vec::new(),
+            quoted: HashMap::new(),
+            used: Vec::new(),
             touched: HashSet::new(),
             entries: Vec::new(),
             facts: Vec::new(),
@@ -76,8 +82,9 @@ impl<'o> Draft<'o> {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let exchange =
-            decision.exchange.map(|terms| Exchange { terms, rate_source: self.rate_source(order) });
+        let exchange = decision
+            .exchange
+            .map(|terms| Exchange { terms, rate_source: self.rate_source(order, decision.quote) });
         let transactions = decision
             .legs
             .iter()
@@ -92,6 +99,7 @@ impl<'o> Draft<'o> {
         if let (Some(exchange), Some(leg)) = (exchange, decision.legs.first()) {
             self.exchanges.push((leg.id, exchange));
         }
+        self.used.extend(decision.quote.zip(decision.legs.first().map(|leg| leg.id)));
         self.note(order, &decision, &transactions)?;
         self.touched.extend(decision.legs.iter().map(|leg| leg.account));
         self.entries.extend(decision.entries);
@@ -104,8 +112,11 @@ impl<'o> Draft<'o> {
         answer.map(Ok).ok_or_else(lost)
     }
 
-    /// Of a reversal, where the original's rate came from.
-    fn rate_source(&self, order: &Order) -> String {
+    /// Where the rate comes from; of a reversal, where the original's did.
+    fn rate_source(&self, order: &Order, quote: Option<QuoteId>) -> String {
+        if let Some(quoted) = quote.and_then(|quote| self.quoted.get(&quote)) {
+            return quoted.clone();
+        }
         let said = order.words.rate_source.as_ref().map(|source| source.as_str().to_owned());
         let original = || self.rows.get(&named(&order.action)?)?.exchange.clone();
         said.or_else(|| Some(original()?.rate_source)).unwrap_or_default()
@@ -136,6 +147,7 @@ impl<'o> Draft<'o> {
             reversed_amount: leg.reversed,
             exchange,
             expires_at: leg.expires.map(clock::timestamp),
+            complete_at: leg.completes.map(clock::timestamp),
             effective_at: leg.effective.map(clock::timestamp),
             failure_reason: None,
             created_at: self.at,
@@ -166,7 +178,11 @@ impl<'o> Draft<'o> {
     /// Notes the one fact of an accepted order.
     fn note(&mut self, order: &'o Order, decision: &Decision, legs: &[Transaction]) -> Result<()> {
         let mut movements = legs.iter().map(|leg| self.movement(leg));
-        let movement = movements.next().ok_or_else(lost)??;
+        let mut movement = movements.next().ok_or_else(lost)??;
+        if decision.created {
+            movement.complete_at = legs.first().and_then(|leg| leg.complete_at);
+            movement.quote = decision.quote;
+        }
         let paired = movements.next().transpose()?;
         let fact = match (&order.action, movement.status) {
             (Action::Reverse(reversal), _) => {
@@ -181,7 +197,9 @@ impl<'o> Draft<'o> {
         };
         let by = match order.action {
             // Nobody asks for it: time does.
-            Action::Expire(_) => By { user: None, origin: &order.actor.origin, at: self.at },
+            Action::Expire(_) | Action::CompleteDue(_) => {
+                By { user: None, origin: &order.actor.origin, at: self.at }
+            }
             _ => By::actor(&order.actor, self.at),
         };
         self.facts.push((order.audit_id, by, fact));
@@ -201,6 +219,8 @@ impl<'o> Draft<'o> {
             captured: transaction.captured_amount,
             reverses: transaction.reverses_transaction_id,
             reference: transaction.reference_number.clone(),
+            complete_at: None,
+            quote: None,
         })
     }
 }
@@ -216,7 +236,10 @@ fn reason(action: &Action) -> &'static str {
 pub(super) fn named(action: &Action) -> Option<TransactionId> {
     match action {
         Action::Create(_) => None,
-        Action::Complete(id) | Action::Cancel(id) | Action::Expire(id) => Some(*id),
+        Action::Complete(id)
+        | Action::Cancel(id)
+        | Action::Expire(id)
+        | Action::CompleteDue(id) => Some(*id),
         Action::Capture(capture) => Some(capture.id),
         Action::Reverse(reversal) => Some(reversal.id),
     }

@@ -1,17 +1,22 @@
 //! What a batch reads before it decides: accounts under lock, keys, the
-//! transactions that are named, and what rounding carries.
+//! transactions and quotes that are named, and what rounding carries.
 
-use super::{Order, batch::Patience, draft::named, store};
+use super::{
+    Order,
+    batch::Patience,
+    draft::{Draft, named},
+    store,
+};
 use crate::{
     clock::moment,
-    db::{Connection, Flight, Numeric, Param, maybe_time, word},
+    db::{Connection, Flight, Numeric, Param, maybe_time, time, word},
     error::{Error, Result},
     idempotency::IdempotencyKey,
     transactions::Transaction,
 };
 use ledger::{
-    Account, AccountId, Action, Book, Currency, Day, Freeze, Leg, Limits, Pair, Pending, Remainder,
-    Spent, UserId,
+    Account, AccountId, Action, Book, Currency, Day, Freeze, Leg, Limits, Pair, Pending, Price,
+    Quote, QuoteId, Remainder, Spent, UserId,
 };
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
@@ -57,7 +62,7 @@ pub(super) async fn lock_rounding(
 ) -> Result<()> {
     let rounded = |order: &&Order| match &order.action {
         Action::Create(new) => {
-            new.rate.and(new.target).and_then(|id| book.account(id)).map(|target| target.currency)
+            new.price.and(new.target).and_then(|id| book.account(id)).map(|target| target.currency)
         }
         action => {
             let leg = book.leg(named(action)?)?;
@@ -87,6 +92,43 @@ pub(super) async fn lock_rounding(
     Ok(())
 }
 
+/// Locks the quotes that the orders name; after all else. Without such orders it asks
+/// nothing.
+pub(super) async fn lock_quotes(
+    flight: &Flight,
+    orders: &[&Order],
+    draft: &mut Draft<'_>,
+) -> Result<()> {
+    let named = |order: &&Order| match &order.action {
+        Action::Create(new) => match new.price {
+            Some(Price::Quote { id, by }) => Some((id.0, by.0)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let named: BTreeSet<(Uuid, Uuid)> = orders.iter().filter_map(named).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let (quotes, users): (Vec<Uuid>, Vec<Uuid>) = named.into_iter().unzip();
+    for row in flight.session()?.query(store::LOCK_QUOTES, &[&quotes, &users]).await? {
+        let id = QuoteId(row.try_get("id")?);
+        let most = row.try_get::<_, Option<Numeric>>("amount")?.map(Numeric::amount);
+        draft.book.add_quote(Quote {
+            id,
+            owner: UserId(row.try_get("user_id")?),
+            source: word(&row, "source_currency")?,
+            target: word(&row, "target_currency")?,
+            rate: word(&row, "rate")?,
+            most: most.transpose()?,
+            expires: moment(time(&row, "expires_at")?),
+            used: row.try_get("used")?,
+        });
+        draft.quoted.insert(id, row.try_get("rate_source")?);
+    }
+    Ok(())
+}
+
 /// A transaction as the rules see it.
 pub(super) fn leg(transaction: &Transaction) -> Leg {
     let pair = transaction.paired_transaction_id.zip(transaction.counterparty_account_id);
@@ -103,6 +145,7 @@ pub(super) fn leg(transaction: &Transaction) -> Leg {
         reversed: transaction.reversed_amount,
         created: moment(transaction.created_at),
         expires: transaction.expires_at.map(moment),
+        completes: transaction.complete_at.map(moment),
         effective: transaction.effective_at.map(moment),
         reverses: transaction.reverses_transaction_id,
         bytes: transaction.bytes(),

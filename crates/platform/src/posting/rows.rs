@@ -9,7 +9,7 @@ use crate::{
     transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
-use ledger::{Account, Currency, Direction, Entry, Remainder, TransactionId};
+use ledger::{Account, Currency, Direction, Entry, QuoteId, Remainder, TransactionId};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -40,6 +40,7 @@ pub(super) fn transactions(new: &[Transaction], at: Timestamp) -> Params<'_> {
         column(new, |t| t.reverses_transaction_id.map(|id| id.0)),
         column(new, |t| t.expires_at.map(Utc)),
         column(new, |t| t.effective_at.map(Utc)),
+        column(new, |t| t.complete_at.map(Utc)),
         Box::new(Utc(at)),
     ]
 }
@@ -122,6 +123,20 @@ pub(super) async fn insert_exchanges(
     let params: [Param<'_>; 9] =
         [&ids, &sources, &given, &targets, &got, &rates, &words, &remainders, &Utc(at)];
     session.execute(store::INSERT_EXCHANGES, &params).await?;
+    Ok(())
+}
+
+/// Writes which quotes are used up, and by what.
+pub(super) async fn use_quotes(
+    session: &Connection,
+    used: &[(QuoteId, TransactionId)],
+) -> Result<()> {
+    if used.is_empty() {
+        return Ok(());
+    }
+    let (quotes, by): (Vec<Uuid>, Vec<Uuid>) =
+        used.iter().map(|(quote, transaction)| (quote.0, transaction.0)).unzip();
+    session.execute(store::USE_QUOTES, &[&quotes, &by]).await?;
     Ok(())
 }
 

@@ -54,6 +54,15 @@ statements! {
     /// What rounding carries, in one order of locks.
     LOCK_ROUNDING = "SELECT currency, carried FROM wallstreet.rounding
          WHERE currency = ANY ($1::text[]) ORDER BY currency FOR NO KEY UPDATE";
+    /// The quotes that the orders name, each of its own user, in one order of locks.
+    LOCK_QUOTES = "SELECT q.id, q.user_id, q.source_currency, q.target_currency, q.rate::text AS rate,
+               q.rate_source, q.amount, q.expires_at, q.transaction_id IS NOT NULL AS used
+          FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, user_id)
+          JOIN wallstreet.fx_quotes q ON q.id = asked.id AND q.user_id = asked.user_id
+         ORDER BY q.id FOR UPDATE OF q";
+    /// What used the quotes up.
+    USE_QUOTES = "UPDATE wallstreet.fx_quotes q SET transaction_id = u.transaction_id
+          FROM unnest($1::uuid[], $2::uuid[]) AS u (id, transaction_id) WHERE q.id = u.id";
     /// What rounding carries from now on.
     UPDATE_ROUNDING = "UPDATE wallstreet.rounding r SET carried = u.carried::numeric
           FROM unnest($1::text[], $2::text[]) AS u (currency, carried)
@@ -62,17 +71,18 @@ statements! {
     INSERT_TRANSACTIONS = "INSERT INTO transactions
             (id, account_id, transaction_type, direction, amount, currency, status, description,
              reference_number, metadata, counterparty_account_id, paired_transaction_id,
-             reverses_transaction_id, expires_at, effective_at, created_at, updated_at, completed_at)
+             reverses_transaction_id, expires_at, effective_at, complete_at, created_at, updated_at,
+             completed_at)
         SELECT id, account_id, transaction_type, direction, amount, currency, status, description,
                reference_number, metadata::jsonb, counterparty_account_id, paired_transaction_id,
-               reverses_transaction_id, expires_at, effective_at,
-               $16::timestamp, $16, CASE WHEN status = 'completed' THEN $16 END
+               reverses_transaction_id, expires_at, effective_at, complete_at,
+               $17::timestamp, $17, CASE WHEN status = 'completed' THEN $17 END
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::text[],
                       $7::text[], $8::text[], $9::text[], $10::text[], $11::uuid[], $12::uuid[],
-                      $13::uuid[], $14::timestamptz[], $15::timestamptz[])
+                      $13::uuid[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[])
                AS t (id, account_id, transaction_type, direction, amount, currency, status, description,
                      reference_number, metadata, counterparty_account_id, paired_transaction_id,
-                     reverses_transaction_id, expires_at, effective_at)";
+                     reverses_transaction_id, expires_at, effective_at, complete_at)";
     /// What became of transactions that were there before.
     CHANGE_TRANSACTIONS = "UPDATE transactions t
            SET status = c.status, failure_reason = c.reason, captured_amount = c.captured,

@@ -214,6 +214,7 @@ impl Due {
             metadata: self.schedule.metadata.clone(),
             complete: true,
             expires: None,
+            completes: None,
             effective: None,
             exchange: None,
         };

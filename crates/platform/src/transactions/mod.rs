@@ -10,7 +10,7 @@ pub(crate) mod store;
 use crate::{
     Platform, accounts,
     actor::{Actor, Permission},
-    db::{Numeric, Param, Tx, Utc},
+    db::{Connection, Numeric, Param, Tx, Utc},
     error::{Error, Resource, Result},
     facts::{self, By, Fact},
     page::{Cursor, Listing, PageRequest},
@@ -66,6 +66,9 @@ pub struct Transaction {
     /// From when on a pending one can no longer be completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When a pending one completes by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_at: Option<Timestamp>,
     /// The business date, where it is not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<Timestamp>,
@@ -136,9 +139,42 @@ pub(crate) async fn accounts_of(
 
 /// Pending ones whose time is over, soonest first, with the accounts they touch.
 pub(crate) async fn due(platform: &Platform) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
+    named(platform, store::DUE).await
+}
+
+/// Pending ones that are to complete by themselves by now, soonest first, with the
+/// accounts they touch; but for those that are to be tried again later.
+pub(crate) async fn to_complete(
+    platform: &Platform,
+) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
+    named(platform, store::TO_COMPLETE).await
+}
+
+async fn named(platform: &Platform, sql: &str) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
     let connection = platform.connection().await?;
-    let rows = connection.query(store::DUE, &[&Utc(platform.now())]).await?;
+    let rows = connection.query(sql, &[&Utc(platform.now())]).await?;
     rows.iter().map(|row| Ok((TransactionId(row.try_get("id")?), accounts_in(row)?))).collect()
+}
+
+/// Leaves completions that were refused, by their code, for later: after one second,
+/// then two, then four …, at most an hour.
+pub(crate) async fn postpone(
+    platform: &Platform,
+    refused: &[(TransactionId, &'static str)],
+) -> Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = refused.iter().map(|(id, _)| id.0).collect();
+    let codes: Vec<&str> = refused.iter().map(|(_, code)| *code).collect();
+    let connection = platform.connection().await?;
+    connection.execute(store::POSTPONE, &[&ids, &codes, &Utc(platform.now())]).await?;
+    Ok(())
+}
+
+/// Forgets about retries of what has ended; says how many.
+pub(crate) async fn purge_retries(connection: &Connection) -> Result<u64> {
+    connection.execute(store::PURGE_RETRIES, &[]).await
 }
 
 fn accounts_in(row: &Row) -> Result<Vec<AccountId>> {

@@ -16,7 +16,7 @@ macro_rules! columns {
          t.description, t.reference_number, coalesce(t.metadata, '{}')::text AS metadata, \
          t.counterparty_account_id, t.paired_transaction_id, t.failure_reason, \
          t.reverses_transaction_id, t.captured_amount, t.reversed_amount, t.expires_at, \
-         t.effective_at, t.created_at, t.updated_at, t.completed_at, \
+         t.complete_at, t.effective_at, t.created_at, t.updated_at, t.completed_at, \
          (SELECT json_build_object('rate_source', x.rate_source, 'terms', json_build_object(
              'source_currency', x.source_currency, 'source_amount', (x.source_amount * 100)::bigint, \
              'target_currency', x.target_currency, 'target_amount', (x.target_amount * 100)::bigint, \
@@ -67,6 +67,24 @@ statements! {
     DUE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions
          WHERE ", counted!(), " AND expires_at <= $1
          ORDER BY expires_at LIMIT 500");
+    /// Pending ones that are to complete by now; of a transfer, the sender's half.
+    TO_COMPLETE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions t
+         WHERE ", counted!(), " AND complete_at <= $1
+           AND NOT EXISTS (SELECT FROM wallstreet.completion_retries r
+                            WHERE r.transaction_id = t.id AND r.retry_at > $1)
+         ORDER BY complete_at LIMIT 500");
+    /// Tries completions again later, each time twice as late.
+    POSTPONE = "INSERT INTO wallstreet.completion_retries AS r (transaction_id, attempts, code, retry_at)
+        SELECT id, 1, code, $3::timestamptz + interval '1 second'
+          FROM unnest($1::uuid[], $2::text[]) AS f (id, code) ORDER BY id
+        ON CONFLICT (transaction_id) DO UPDATE
+           SET attempts = r.attempts + 1, code = excluded.code,
+               retry_at = $3::timestamptz
+                        + least(interval '1 hour', interval '1 second' * 2 ^ least(r.attempts, 12))";
+    /// Retries of what has ended.
+    PURGE_RETRIES = "DELETE FROM wallstreet.completion_retries WHERE transaction_id = ANY (ARRAY(
+        SELECT r.transaction_id FROM wallstreet.completion_retries r
+          JOIN transactions t ON t.id = r.transaction_id WHERE t.status <> 'pending' LIMIT 1000))";
     /// What an account has pending, and the bytes on one of these; both locked, in the
     /// order in which money locks them. Nothing if the transaction does not count.
     LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
@@ -129,6 +147,7 @@ pub(crate) fn read(row: &Row) -> Result<Transaction> {
         reversed_amount,
         exchange: exchange.transpose().map_err(Error::internal)?,
         expires_at: maybe_time(row, "expires_at")?,
+        complete_at: maybe_time(row, "complete_at")?,
         effective_at: maybe_time(row, "effective_at")?,
         failure_reason: row.try_get("failure_reason")?,
         created_at: time(row, "created_at")?,

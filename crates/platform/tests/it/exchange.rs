@@ -9,7 +9,7 @@ use platform::{
     accounts::Account,
     entries::{self, EntryFilter, Order},
     error::Forbidden,
-    orders::{self, Draft},
+    orders::{self, Draft, Price},
     page::PageRequest,
     transactions::{self, RateSource},
 };
@@ -20,7 +20,7 @@ const ALL: EntryFilter = EntryFilter { from: None, to: None, order: Order::Desce
 
 pub fn at(rate: &str, new: Draft) -> Draft {
     let source = RateSource::parse("ECB 2026-01-15").unwrap();
-    Draft { exchange: Some((Rate::parse(rate).unwrap(), source)), ..new }
+    Draft { exchange: Some(Price::Rate(Rate::parse(rate).unwrap(), source)), ..new }
 }
 
 async fn in_two_currencies(bank: &Bank, other: &str) -> (Actor, Account, Account) {

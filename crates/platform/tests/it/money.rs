@@ -25,6 +25,7 @@ pub fn draft(kind: Kind, account: &Account, amount: &str) -> Draft {
         metadata: Metadata::default(),
         complete: true,
         expires: None,
+        completes: None,
         effective: None,
         exchange: None,
     }
