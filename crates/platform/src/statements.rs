@@ -2,13 +2,13 @@
 //! against the migrated schema, and for whoever audits what is asked of the database.
 
 use crate::{
-    accounts, api_keys, audit_logs, entries, facts, idempotency, posting, schedules, seals,
-    sessions, transactions, users, verification,
+    accounts, api_keys, audit_logs, entries, facts, idempotency, mandates, posting, schedules,
+    seals, sessions, transactions, users, verification,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
 pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
-    let slices: [(&str, &[(&str, &str)]); 13] = [
+    let slices: [(&str, &[(&str, &str)]); 14] = [
         ("facts", facts::ALL),
         ("idempotency", idempotency::ALL),
         ("sessions", sessions::STATEMENTS),
@@ -19,6 +19,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("entries", entries::STATEMENTS),
         ("posting", posting::STATEMENTS),
         ("schedules", schedules::STATEMENTS),
+        ("mandates", mandates::ALL),
         ("audit_logs", audit_logs::STATEMENTS),
         ("seals", seals::STATEMENTS),
         ("verification", verification::STATEMENTS),
