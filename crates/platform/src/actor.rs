@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Forbidden, Result};
 use ledger::{Authority, UserId, words};
+use serde_json::Value;
 use std::{collections::BTreeSet, net::IpAddr};
 use uuid::Uuid;
 
@@ -67,6 +68,19 @@ pub enum Credential {
         /// Requests per rate-limit window; 0: unlimited.
         rate_limit: u32,
     },
+    /// A schedule that is due; what it may do is what stands behind it when it is
+    /// posted. Nobody comes in with it.
+    Schedule(Uuid),
+}
+
+/// The permissions in the documented object of booleans; what is not `true`, or not
+/// in the catalogue, is not granted.
+pub(crate) fn permissions(stored: &Value) -> BTreeSet<Permission> {
+    let granted = stored.as_object().into_iter().flatten();
+    granted
+        .filter(|(_, granted)| granted.as_bool() == Some(true))
+        .filter_map(|(name, _)| name.parse().ok())
+        .collect()
 }
 
 /// Somebody, proven.
@@ -111,7 +125,9 @@ impl Actor {
     pub fn require_session(&self) -> Result<Uuid> {
         match self.credential {
             Credential::Session(id) => Ok(id),
-            Credential::ApiKey { .. } => Err(Error::Forbidden(Forbidden::SessionOnly)),
+            Credential::ApiKey { .. } | Credential::Schedule(_) => {
+                Err(Error::Forbidden(Forbidden::SessionOnly))
+            }
         }
     }
 
@@ -126,7 +142,7 @@ impl Actor {
 
     fn has(&self, permission: Permission) -> bool {
         match &self.credential {
-            Credential::Session(_) => true,
+            Credential::Session(_) | Credential::Schedule(_) => true,
             Credential::ApiKey { permissions, .. } => permissions.contains(&permission),
         }
     }

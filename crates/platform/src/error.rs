@@ -217,6 +217,12 @@ coded! {
         AdminOnly = "admin_required", "This needs the role admin";
         /// The key lacks a permission.
         Permission = "permission_required", "The API key lacks the permission for this";
+        /// Only as much authority as suspended an account undoes it.
+        Suspended = "suspended_by_administrator", "An administrator suspended this account: only an administrator restores or closes it, so ask one";
+        /// Only an administrator resumes what one paused.
+        Paused = "paused_by_administrator", "An administrator paused this schedule: only an administrator resumes it, so ask one";
+        /// Nothing stands behind a schedule any more.
+        Lapsed = "schedule_lapsed", "What this schedule was made with may no longer give the order: its owner resumes it, or makes a new one";
         /// Keys do not manage people's sessions and keys.
         SessionOnly = "session_required", "This needs a logged-in user, not an API key";
         /// See `Refusal::TransferNotYours`.

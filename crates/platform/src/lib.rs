@@ -27,6 +27,8 @@ pub mod actor;
 // What happened, written in the transaction of the change itself.
 pub mod facts;
 pub mod idempotency;
+// What a schedule may still do: all that takes rights away asks it.
+pub(crate) mod mandates;
 // The bank, from the ground up.
 mod password;
 mod token;

@@ -59,6 +59,7 @@ pub const ALL: &[Migration] = migrations![
     10 "010_schedules",
     11 "011_seals",
     14 "014_quotes",
+    15 "015_authority",
     17 "017_quotas",
 ];
 

@@ -5,11 +5,11 @@
 
 use crate::{
     Platform, accounts,
-    actor::{Actor, Permission},
+    actor::{Actor, Credential, Permission},
     clock::moment,
     error::{Error, Resource, Result},
     idempotency::{self, Fate, IdempotencyKey, Outcome},
-    posting::{Order, Words},
+    posting::{Order, Scheduled, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -427,7 +427,12 @@ fn order(
     words: Words,
     key: Option<IdempotencyKey>,
 ) -> Order {
-    let authority = actor.authority(platform.settings().users_settle);
+    let users_settle = platform.settings().users_settle;
+    let authority = actor.authority(users_settle);
+    let scheduled = match actor.credential {
+        Credential::Schedule(schedule) => Some(Scheduled { schedule, users_settle }),
+        Credential::Session(_) | Credential::ApiKey { .. } => None,
+    };
     let audit_id = platform.new_id();
-    Order { actor: actor.clone(), authority, action, touches, words, key, audit_id }
+    Order { actor: actor.clone(), authority, scheduled, action, touches, words, key, audit_id }
 }

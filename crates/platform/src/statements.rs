@@ -2,8 +2,8 @@
 //! against the migrated schema, and for whoever audits what is asked of the database.
 
 use crate::{
-    accounts, api_keys, audit_logs, entries, facts, fx, idempotency, posting, schedules, seals,
-    sessions, transactions, users, verification,
+    accounts, api_keys, audit_logs, entries, facts, fx, idempotency, mandates, posting, schedules,
+    seals, sessions, transactions, users, verification,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
@@ -20,6 +20,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("entries", entries::STATEMENTS),
         ("posting", posting::STATEMENTS),
         ("schedules", schedules::STATEMENTS),
+        ("mandates", mandates::ALL),
         ("audit_logs", audit_logs::STATEMENTS),
         ("seals", seals::STATEMENTS),
         ("verification", verification::STATEMENTS),

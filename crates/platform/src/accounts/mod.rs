@@ -11,9 +11,10 @@ use crate::{
     Platform,
     actor::{Actor, Permission},
     db::{Connection, Param, Tx, Utc},
-    error::{Error, Resource, Result},
+    error::{Error, Forbidden, Resource, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
+    mandates,
     page::{Cursor, Listing, PageRequest},
     users,
 };
@@ -40,6 +41,9 @@ pub struct Account {
     pub balance: Money,
     pub available_balance: Money,
     pub status: AccountStatus,
+    /// Who suspended it, while it is suspended.
+    #[serde(default)]
+    pub suspended_by: Option<Suspender>,
     /// How much may go out of it.
     #[serde(default)]
     pub limits: Limits,
@@ -61,6 +65,16 @@ words! {
         Investment = "investment",
         /// Of a company.
         Business = "business",
+    }
+}
+
+words! {
+    /// On whose authority an account is suspended.
+    Suspender {
+        /// Its owner's, who restores it.
+        Owner = "owner",
+        /// An administrator's; only an administrator restores it.
+        Admin = "admin",
     }
 }
 
@@ -296,10 +310,12 @@ pub async fn summaries(
     }))
 }
 
-/// Suspends, restores or closes an account.
+/// Suspends, restores or closes an account. An administrator's suspension takes the
+/// place of its owner's.
 ///
 /// # Errors
-/// A closed account stays closed; closing has the rules of [`close`].
+/// A closed account stays closed; closing has the rules of [`close`]; what an
+/// administrator suspended, its owner neither restores nor closes.
 pub async fn set_status(
     platform: &Platform,
     actor: &Actor,
@@ -313,21 +329,32 @@ pub async fn set_status(
     let scope = actor.scope().map(|user| user.0);
     let row = tx.find(store::LOCK, &[&account.0, &scope]).await?;
     let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?, at)?;
-    if before.status == status {
+    let owner = before.user_id;
+    let suspender = if owner == actor.user_id { Suspender::Owner } else { Suspender::Admin };
+    let raised = status == AccountStatus::Suspended && before.suspended_by < Some(suspender);
+    if before.status == status && !raised {
         return Ok(before);
     }
     if before.status == AccountStatus::Closed {
         return Err(Refusal::AccountClosed.into());
     }
+    if before.suspended_by == Some(Suspender::Admin) && actor.scope().is_some() {
+        return Err(Error::Forbidden(Forbidden::Suspended));
+    }
+    let by = By::actor(actor, at);
     let fact = if status == AccountStatus::Closed {
         require_at_rest_in(&tx, &before).await?;
-        Fact::AccountClosed { account, owner: before.user_id }
+        mandates::close_account_in(&tx, platform, &by, account, owner).await?;
+        Fact::AccountClosed { account, owner }
     } else {
-        Fact::AccountUpdated { account, owner: before.user_id, status: status.as_str() }
+        let account_type = before.account_type.as_str();
+        let by = suspender.as_str();
+        Fact::AccountUpdated { account, owner, status: status.as_str(), account_type, by }
     };
-    let row = tx.get(store::SET_STATUS, &[&account.0, &status.as_str()]).await?;
+    let suspended_by = (status == AccountStatus::Suspended).then_some(suspender.as_str());
+    let row = tx.get(store::SET_STATUS, &[&account.0, &status.as_str(), &suspended_by]).await?;
     let after = store::read(&row, at)?;
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
+    facts::record_in(&tx, platform.new_id(), by, fact).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -335,7 +362,8 @@ pub async fn set_status(
 /// Closes an account for good.
 ///
 /// # Errors
-/// Its balance must be zero, and it must be neither frozen nor waited for.
+/// Its balance must be zero, and it must be neither frozen nor waited for, nor
+/// suspended by an administrator unless one closes it. Ends the schedules out of it.
 pub async fn close(platform: &Platform, actor: &Actor, account: AccountId) -> Result<Account> {
     set_status(platform, actor, account, AccountStatus::Closed).await
 }

@@ -1,19 +1,19 @@
 //! Statements and rows of `accounts`.
 
-use super::{Account, Summary, restraints};
+use super::{Account, Summary, Suspender, restraints};
 use crate::{
     db::{Numeric, maybe_time, statements, time, word},
     error::Result,
 };
 use jiff::Timestamp;
-use ledger::{AccountId, UserId};
+use ledger::{AccountId, AccountStatus, UserId};
 use tokio_postgres::Row;
 
 /// The columns of an [`Account`].
 macro_rules! columns {
     () => {
         "id, user_id, account_number, account_type, currency, balance, available_balance, \
-         status, overdraft_limit, transaction_limit, daily_limit, freeze_scope, freeze_reason, \
+         status, suspended_by, overdraft_limit, transaction_limit, daily_limit, freeze_scope, freeze_reason, \
          freeze_until, created_at, updated_at"
     };
 }
@@ -52,7 +52,8 @@ statements! {
     HAS_PENDING = "SELECT EXISTS (SELECT FROM transactions WHERE account_id = $1 AND status = 'pending'
                            AND NOT (transaction_type = 'transfer' AND direction IS NOT DISTINCT FROM 'in'))";
     /// Another state.
-    SET_STATUS = concat!("UPDATE accounts SET status = $2 WHERE id = $1 RETURNING ", columns!());
+    SET_STATUS = concat!("UPDATE accounts SET status = $2, suspended_by = $3
+         WHERE id = $1 RETURNING ", columns!());
     /// Other limits.
     SET_LIMITS = "UPDATE accounts SET overdraft_limit = $2, transaction_limit = $3, daily_limit = $4
          WHERE id = $1";
@@ -84,6 +85,12 @@ statements! {
 pub(super) fn read(row: &Row, now: Timestamp) -> Result<Account> {
     let Numeric(balance) = row.try_get("balance")?;
     let Numeric(available_balance) = row.try_get("available_balance")?;
+    let status = word(row, "status")?;
+    // Whoever suspended it without the platform was no mere owner.
+    let suspended_by = match row.try_get::<_, Option<&str>>("suspended_by")? {
+        Some(_) => Some(word(row, "suspended_by")?),
+        None => (status == AccountStatus::Suspended).then_some(Suspender::Admin),
+    };
     Ok(Account {
         id: AccountId(row.try_get("id")?),
         user_id: UserId(row.try_get("user_id")?),
@@ -92,7 +99,8 @@ pub(super) fn read(row: &Row, now: Timestamp) -> Result<Account> {
         currency: word(row, "currency")?,
         balance,
         available_balance,
-        status: word(row, "status")?,
+        status,
+        suspended_by,
         limits: restraints::read_limits(row)?,
         freeze: restraints::read_freeze(row, now)?,
         created_at: time(row, "created_at")?,

@@ -9,13 +9,14 @@ mod store;
 
 use crate::{
     Platform,
-    actor::{Actor, Credential, Origin, Permission, Role},
+    actor::{Actor, Credential, Origin, Permission, Role, permissions},
     clock::Clock,
-    db::{Param, Utc, word},
+    db::{Param, Tx, Utc, word},
     error::{Error, Forbidden, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
     lookup::Lookup,
+    mandates,
     settings::{Environment, PoolSettings},
     text::{bounded, bounded_text},
     users,
@@ -194,6 +195,7 @@ pub async fn update(
     check_expiry(change.expires_at.flatten(), now)?;
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
+    users::lock_active_in(&tx, actor.user_id).await?;
     let row = tx.find(store::LOCK, &[&key, &actor.user_id.0]).await?;
     let before = store::read(&row.ok_or(Error::NotFound(Resource::ApiKey))?)?;
     let fields = change.fields();
@@ -210,13 +212,14 @@ pub async fn update(
         &change.is_active,
     ];
     let after = store::read(&tx.get(store::UPDATE, &params).await?)?;
-    let fact = Fact::ApiKeyUpdated { key, fields };
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, now), fact).await?;
+    let (by, fact) = (By::actor(actor, now), Fact::ApiKeyUpdated { key, fields });
+    facts::record_in(&tx, platform.new_id(), by.clone(), fact).await?;
+    mandates::pause_lapsed_in(&tx, platform, &by, actor.user_id).await?;
     tx.commit().await?;
     Ok(after)
 }
 
-/// Takes a key away; it stops at once.
+/// Takes a key away; it stops at once, and with it what it ordered for later.
 ///
 /// # Errors
 /// Only for a logged-in person; [`Resource::ApiKey`] when it is not theirs.
@@ -224,11 +227,13 @@ pub async fn revoke(platform: &Platform, actor: &Actor, key: Uuid) -> Result<()>
     actor.require_session()?;
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
+    users::lock_active_in(&tx, actor.user_id).await?;
     if tx.execute(store::DELETE, &[&key, &actor.user_id.0]).await? == 0 {
         return Err(Error::NotFound(Resource::ApiKey));
     }
     let by = By::actor(actor, platform.now());
-    facts::record_in(&tx, platform.new_id(), by, Fact::ApiKeyRevoked { key }).await?;
+    facts::record_in(&tx, platform.new_id(), by.clone(), Fact::ApiKeyRevoked { key }).await?;
+    mandates::pause_lapsed_in(&tx, platform, &by, actor.user_id).await?;
     tx.commit().await
 }
 
@@ -261,7 +266,7 @@ pub(crate) fn lookup(
                     user: UserId(row.try_get("user_id")?),
                     role: word(&row, "role")?,
                     key: row.try_get("id")?,
-                    permissions: store::permissions(&row.try_get("permissions")?),
+                    permissions: permissions(&row.try_get("permissions")?),
                     rate_limit: row.try_get::<_, i32>("rate_limit")?.try_into().unwrap_or_default(),
                     usable: row.try_get("usable")?,
                     welcome: row.try_get("welcome")?,
@@ -297,6 +302,18 @@ pub async fn authenticate(platform: &Platform, origin: Origin, key: &str) -> Res
     let Holder { user: user_id, role, key: id, permissions, rate_limit, .. } = holder;
     let credential = Credential::ApiKey { id, permissions, rate_limit };
     Ok(Actor { user_id, role, credential, origin })
+}
+
+/// What a user's key may do at this moment; the caller holds the user's lock.
+pub(crate) async fn permissions_in(
+    tx: &Tx<'_>,
+    user: UserId,
+    key: Uuid,
+    now: Timestamp,
+) -> Result<BTreeSet<Permission>> {
+    let row = tx.find(store::PERMISSIONS, &[&key, &user.0, &Utc(now)]).await?;
+    let row = row.ok_or(Error::Unauthenticated(Unauthenticated::InvalidKey))?;
+    Ok(permissions(&row.try_get("permissions")?))
 }
 
 fn check_grant(

@@ -2,12 +2,10 @@
 
 use super::ApiKey;
 use crate::{
-    actor::Permission,
+    actor::permissions,
     db::{maybe_time, statements, time},
     error::Result,
 };
-use serde_json::Value;
-use std::collections::BTreeSet;
 use tokio_postgres::Row;
 
 /// The columns of an [`ApiKey`].
@@ -48,6 +46,10 @@ statements! {
                k.last_used IS NULL OR k.last_used < $2 - interval '1 minute' AS stale
           FROM api_keys k JOIN users u ON u.id = k.user_id
          WHERE k.key_hash = ANY ($1::text[])";
+    /// What a key may do, if it works at this moment.
+    PERMISSIONS = "SELECT permissions FROM api_keys
+         WHERE id = $1 AND user_id = $2 AND coalesce(is_active, true)
+           AND (expires_at IS NULL OR expires_at > $3)";
     /// Notes the use of keys.
     TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY ($1::uuid[])";
 }
@@ -65,14 +67,4 @@ pub(super) fn read(row: &Row) -> Result<ApiKey> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
-}
-
-/// The documented object of booleans; what is not `true`, or not in the
-/// catalogue, is not granted.
-pub(super) fn permissions(stored: &Value) -> BTreeSet<Permission> {
-    let granted = stored.as_object().into_iter().flatten();
-    granted
-        .filter(|(_, granted)| granted.as_bool() == Some(true))
-        .filter_map(|(name, _)| name.parse().ok())
-        .collect()
 }

@@ -84,6 +84,8 @@ pub enum Fact {
         account: AccountId,
         owner: UserId,
         status: &'static str,
+        account_type: &'static str,
+        by: &'static str,
     },
     AccountLimitsChanged {
         account: AccountId,
@@ -146,15 +148,23 @@ pub enum Fact {
         amount: Amount,
         currency: Currency,
         start_at: Timestamp,
+        api_key: Option<Uuid>,
     },
     ScheduleUpdated {
         schedule: Uuid,
         owner: UserId,
         status: &'static str,
+        api_key: Option<Uuid>,
+    },
+    SchedulePaused {
+        schedule: Uuid,
+        owner: UserId,
+        reason: &'static str,
     },
     ScheduleEnded {
         schedule: Uuid,
         owner: UserId,
+        reason: Option<&'static str>,
     },
     ScheduleSkipped {
         schedule: Uuid,
@@ -261,6 +271,7 @@ impl Fact {
             Self::FxQuoted(_) => "FX_QUOTE_CREATED",
             Self::ScheduleCreated { .. } => "SCHEDULE_CREATED",
             Self::ScheduleUpdated { .. } => "SCHEDULE_UPDATED",
+            Self::SchedulePaused { .. } => "SCHEDULE_PAUSED",
             Self::ScheduleEnded { .. } => "SCHEDULE_ENDED",
             Self::ScheduleSkipped { .. } => "SCHEDULE_SKIPPED",
             Self::ScheduleRun { .. } => "SCHEDULE_RUN",
@@ -301,6 +312,7 @@ impl Fact {
             Self::FxQuoted(offer) => ("fx_quote", Some(offer.id)),
             Self::ScheduleCreated { schedule, .. }
             | Self::ScheduleUpdated { schedule, .. }
+            | Self::SchedulePaused { schedule, .. }
             | Self::ScheduleEnded { schedule, .. }
             | Self::ScheduleSkipped { schedule, .. }
             | Self::ScheduleRun { schedule, .. } => ("schedule", Some(*schedule)),
@@ -330,13 +342,23 @@ impl Fact {
                 json!({ "scope": scope, "reason": reason, "until": until })
             }
             Self::KeyVoided { key, .. } => json!({ "key": key }),
-            Self::AccountUpdated { status, .. } | Self::ScheduleUpdated { status, .. } => {
-                json!({ "status": status })
+            Self::AccountUpdated { status, account_type, by, .. } => {
+                json!({ "status": status, "type": account_type, "by": by })
             }
-            Self::ScheduleCreated { account, kind, amount, currency, start_at, .. } => json!({
-                "accountId": account, "type": kind, "amount": amount.to_string(),
-                "currency": currency, "startAt": start_at,
-            }),
+            Self::ScheduleUpdated { status, api_key, .. } => {
+                with_key(json!({ "status": status }), *api_key)
+            }
+            Self::SchedulePaused { reason, .. }
+            | Self::ScheduleEnded { reason: Some(reason), .. } => json!({ "reason": reason }),
+            Self::ScheduleCreated {
+                account, kind, amount, currency, start_at, api_key, ..
+            } => {
+                let details = json!({
+                    "accountId": account, "type": kind, "amount": amount.to_string(),
+                    "currency": currency, "startAt": start_at,
+                });
+                with_key(details, *api_key)
+            }
             Self::ScheduleSkipped { first, last, .. } => json!({ "first": first, "last": last }),
             Self::ScheduleRun { n, transaction, code, status, .. } => json!({
                 "n": n, "transactionId": transaction, "code": code, "scheduleStatus": status,
@@ -385,7 +407,10 @@ impl Fact {
             Self::ScheduleUpdated { schedule, owner, .. } => {
                 schedule_news("schedule.updated", *owner, *schedule, self.details())
             }
-            Self::ScheduleEnded { schedule, owner } => {
+            Self::SchedulePaused { schedule, owner, .. } => {
+                schedule_news("schedule.paused", *owner, *schedule, self.details())
+            }
+            Self::ScheduleEnded { schedule, owner, .. } => {
                 schedule_news("schedule.ended", *owner, *schedule, self.details())
             }
             Self::ScheduleSkipped { schedule, owner, .. } => {
@@ -410,7 +435,7 @@ impl Fact {
                 });
                 own("account.created", *owner, account.0, &payload)
             }
-            Self::AccountUpdated { account, owner, status } => {
+            Self::AccountUpdated { account, owner, status, .. } => {
                 let payload = json!({ "id": account, "userId": owner, "status": status });
                 own("account.updated", *owner, account.0, &payload)
             }
@@ -435,6 +460,14 @@ impl Fact {
         };
         Some(news)
     }
+}
+
+/// Names the API key that did it, if one did.
+fn with_key(mut details: Value, api_key: Option<Uuid>) -> Value {
+    if let Some(key) = api_key {
+        details["apiKeyId"] = json!(key);
+    }
+    details
 }
 
 /// Limits as decimals; what is not limited is null.

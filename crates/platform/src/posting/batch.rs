@@ -6,7 +6,7 @@
 //! atomic, and its key remembers it.
 
 use super::{
-    Answer, Order,
+    Answer, Order, Scheduled,
     draft::{Draft, named},
     read,
     references::References,
@@ -19,10 +19,11 @@ use crate::{
     error::{Error, Original, Result},
     facts,
     idempotency::{Earlier, IdempotencyKey, Outcome},
+    mandates::{self, Mandate, PauseReason},
     transactions,
 };
 use jiff::Timestamp;
-use ledger::{AccountId, Action, Refusal, UserId};
+use ledger::{AccountId, Action, Authority, Refusal, UserId};
 use std::{
     collections::HashMap,
     sync::{
@@ -53,6 +54,8 @@ pub(super) static STATEMENTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         store::READ,
         store::READ_FREE,
         store::FIND_TRANSACTIONS,
+        mandates::KEEP,
+        mandates::READ,
         store::OPEN_ROUNDING,
         store::LOCK_ROUNDING,
         store::LOCK_QUOTES,
@@ -104,12 +107,15 @@ pub(super) async fn read<'o>(
         let locked = read::accounts_and_keys(session, &orders, &asked, patience);
         if again { locked.await.map(drop) } else { Ok(()) }
     };
-    let (begun, locked, read, found) = tokio::join!(
+    let scheduled: Vec<Uuid> =
+        orders.iter().filter_map(|order| Some(order.scheduled?.schedule)).collect();
+    let (begun, locked, read, found, mandates) = tokio::join!(
         biased;
         flight.say("BEGIN"),
         lock,
         read::accounts_and_keys(session, &orders, &asked, patience),
         read::find_transactions(session, &orders),
+        mandates::read(session, &scheduled),
     );
     begun.and(locked)?;
     let names: HashMap<(UserId, &str), &'o str> =
@@ -140,7 +146,7 @@ pub(super) async fn read<'o>(
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
     read::lock_quotes(flight, &orders, &mut draft).await?;
-    Ok(Batch { jobs, patience, xid, earlier, draft })
+    Ok(Batch { jobs, patience, xid, earlier, mandates: mandates?, draft })
 }
 
 /// Orders with all that they need to be decided.
@@ -149,6 +155,7 @@ pub(super) struct Batch<'o> {
     patience: Patience,
     xid: String,
     earlier: HashMap<(UserId, &'o str), Earlier>,
+    mandates: Vec<Mandate>,
     draft: Draft<'o>,
 }
 
@@ -213,9 +220,27 @@ impl<'o> Batch<'o> {
             return Ok(Err(refused));
         }
         let at = self.draft.at;
-        let decided = self.draft.decide(order, || references.next(at))?;
+        let authority = match self.authority(order) {
+            Ok(authority) => authority,
+            Err(lapsed) => return Ok(Err(lapsed)),
+        };
+        let decided = self.draft.decide(order, authority, || references.next(at))?;
         let outcome = |value| Outcome { value, at, replayed: false };
         Ok(decided.map(outcome).map_err(|refusal| Error::from(refusal).decided(at)))
+    }
+
+    /// What whoever orders may do: of a schedule, what stands behind it now.
+    fn authority(&self, order: &Order) -> Result<Authority> {
+        let Some(Scheduled { schedule, users_settle }) = order.scheduled else {
+            return Ok(order.authority);
+        };
+        let mandate = self.mandates.iter().find(|mandate| mandate.schedule == schedule);
+        let mandate = mandate.ok_or_else(|| Error::Unavailable {
+            what: BUSY,
+            retry_after: Duration::from_secs(1),
+            cause: "the schedule is being changed".to_owned(),
+        })?;
+        mandate.judge(self.draft.at, users_settle).map_err(PauseReason::error)
     }
 
     /// What the rules cannot judge: accounts that somebody else holds, and rows

@@ -10,8 +10,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Book, Decision, Entry, Leg, Money, QuoteId, Reference, Refusal,
-    Status, TransactionId, decide,
+    Account, AccountId, Action, Authority, Book, Decision, Entry, Leg, Money, QuoteId, Reference,
+    Refusal, Status, TransactionId, decide,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -71,14 +71,15 @@ impl<'o> Draft<'o> {
         self.changed.iter().filter_map(|id| self.rows.get(id)).collect()
     }
 
-    /// Decides one order; on yes, notes all that is to be written. The outer error
+    /// Decides one order for who may do that much; on yes, notes all that is to be written. The outer error
     /// is a fault of ours, the inner one the bank's answer.
     pub(super) fn decide(
         &mut self,
         order: &'o Order,
+        authority: Authority,
         mut reference: impl FnMut() -> Reference,
     ) -> Result<Result<Transaction, Refusal>> {
-        let decision = match decide(&mut self.book, order.authority, &order.action) {
+        let decision = match decide(&mut self.book, authority, &order.action) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };

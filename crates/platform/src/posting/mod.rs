@@ -86,6 +86,8 @@ pub fn contention(platform: &Platform, actor: &Actor) -> Result<Contention> {
 pub(crate) struct Order {
     pub(crate) actor: Actor,
     pub(crate) authority: Authority,
+    /// Set where a schedule orders: then its mandate is what counts.
+    pub(crate) scheduled: Option<Scheduled>,
     pub(crate) action: Action,
     /// Every account it can touch.
     pub(crate) touches: Vec<AccountId>,
@@ -93,6 +95,13 @@ pub(crate) struct Order {
     pub(crate) key: Option<IdempotencyKey>,
     /// The id of its audit row.
     pub(crate) audit_id: Uuid,
+}
+
+/// The schedule that an order comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scheduled {
+    pub(crate) schedule: Uuid,
+    pub(crate) users_settle: bool,
 }
 
 type Answer = Result<Outcome<Transaction>>;

@@ -1,31 +1,34 @@
 //! Schedules: orders that the bank gives in their owner's name when they are due.
 //!
 //! Owns `wallstreet.schedules` and `wallstreet.schedule_runs`. Here one is made,
-//! paused, resumed, ended and read; [`runner`] runs what is due, [`occurrence`]
-//! says when that is. What is ordered is fixed when the schedule is made. A run
-//! that has begun is finished, also when its schedule was paused or ended since.
+//! and read; [`change`] pauses, resumes and ends one, [`runner`] runs what is due,
+//! [`occurrence`] says when that is. What is ordered is fixed when the schedule is
+//! made; what it may do is [`crate::mandates`]' to say at each run. A run that has
+//! begun is finished, also when its schedule was paused or ended since, unless what
+//! stands behind it is gone.
 
+mod change;
 mod occurrence;
 mod rows;
+mod rules;
 mod runner;
 mod store;
 
+pub use crate::mandates::PauseReason;
 use crate::{
     Platform,
     actor::{Actor, Permission},
-    db::{Connection, Numeric, Param, Tx, Utc, word},
-    error::{Error, Forbidden, Resource, Result},
+    db::{Connection, Numeric, Param, Tx, Utc},
+    error::{Error, Resource, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
-    orders::{self, Draft},
+    orders::{self, Draft, Target},
     page::{Cursor, Listing, PageRequest, Position},
     transactions::{Description, Metadata},
-    users,
 };
+pub use change::{end, set_status};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{
-    AccountId, AccountStatus, Amount, Currency, Kind, Refusal, TransactionId, UserId, words,
-};
+use ledger::{AccountId, Amount, Currency, Kind, TransactionId, UserId, words};
 pub use occurrence::{Every, Rhythm, Unit, zone};
 pub use runner::{run, run_due};
 use serde::{Deserialize, Serialize};
@@ -88,6 +91,12 @@ pub struct Schedule {
     pub rhythm: Rhythm,
     pub missed: Missed,
     pub status: Status,
+    /// Why, while it is paused.
+    #[serde(default)]
+    pub pause_reason: Option<PauseReason>,
+    /// The API key it was made with or last resumed with; absent: its owner, logged in.
+    #[serde(default)]
+    pub api_key_id: Option<Uuid>,
     /// Which occurrence is next, from 0: so many are behind it.
     pub next_run: i64,
     /// When that is; absent behind the last one.
@@ -155,13 +164,15 @@ pub async fn create(
     if at.duration_since(rhythm.start_at) > LATE {
         return Err(Error::invalid("startAt", "in_the_past", "must not lie in the past"));
     }
-    users::lock_active_in(&tx, actor.user_id).await?;
+    let actor = &rules::prove_in(&tx, actor, at).await?;
     if tx.get(store::COUNT_OPEN, &[&actor.user_id.0]).await?.try_get::<_, i64>(0)? >= MOST {
         let text = "you have 1000 schedules that have not ended: end one first";
         return Err(Error::invalid("accountId", "too_many", text));
     }
-    let currency = judge_in(&tx, platform, actor, &draft, target).await?;
-    let params: [Param<'_>; 17] = [
+    let currency = rules::judge_in(&tx, platform, actor, &draft, target).await?;
+    let next_at = rhythm.at(0).map(Utc);
+    let every_day = rhythm.every.and_then(|every| every.day());
+    let params: [Param<'_>; 20] = [
         &platform.new_id(),
         &actor.user_id.0,
         &draft.account.0,
@@ -179,6 +190,9 @@ pub async fn create(
         &rhythm.runs,
         &missed.as_str(),
         &Utc(at),
+        &next_at,
+        &rules::key_of(actor),
+        &every_day,
     ];
     let made = store::read(&tx.get(store::INSERT, &params).await?)?;
     let fact = Fact::ScheduleCreated {
@@ -189,6 +203,7 @@ pub async fn create(
         amount: made.amount,
         currency: made.currency,
         start_at: made.rhythm.start_at,
+        api_key: made.api_key_id,
     };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
     idempotency::finish_in(&tx, actor, key.as_ref(), &made).await?;
@@ -200,60 +215,6 @@ pub async fn create(
 fn in_microseconds(rhythm: Rhythm) -> Rhythm {
     let cut = |at: Timestamp| Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at);
     Rhythm { start_at: cut(rhythm.start_at), until: rhythm.until.map(cut), ..rhythm }
-}
-
-/// Refuses at once what would be refused at every run; says the currency. The
-/// rules are those of an order, in their order, without those about money.
-async fn judge_in(
-    tx: &Tx<'_>,
-    platform: &Platform,
-    actor: &Actor,
-    draft: &Draft,
-    target: Option<AccountId>,
-) -> Result<Currency> {
-    let authority = actor.authority(platform.settings().users_settle);
-    let named: Vec<Uuid> =
-        [Some(draft.account), target].into_iter().flatten().map(|a| a.0).collect();
-    let rows = tx.query(store::ACCOUNTS, &[&named]).await?;
-    let find = |account: AccountId| {
-        let found = rows.iter().find(|row| row.try_get("id").is_ok_and(|id: Uuid| id == account.0));
-        found.ok_or(Error::NotFound(Resource::Account))
-    };
-    let source = find(draft.account)?;
-    let owner = UserId(source.try_get("user_id")?);
-    if authority.only.is_some_and(|only| only != owner) {
-        return Err(Error::NotFound(Resource::Account));
-    }
-    require_active(word(source, "status")?)?;
-    let currency: Currency = word(source, "currency")?;
-    if let Some(order) = draft.currency.filter(|order| *order != currency) {
-        return Err(Refusal::CurrencyMismatch { account: currency, order }.into());
-    }
-    currency.check(draft.amount).map_err(|_| Refusal::FractionOfUnit { currency })?;
-    if let Some(target) = target {
-        if target == draft.account {
-            return Err(Refusal::SameAccount.into());
-        }
-        let target = find(target)?;
-        require_active(word(target, "status")?)?;
-        let other: Currency = word(target, "currency")?;
-        if other != currency {
-            return Err(Refusal::CurrencyMismatch { account: other, order: currency }.into());
-        }
-    }
-    // A run has all the rights of the owner: a key must not lend itself those it lacks.
-    if matches!(draft.kind, Kind::Deposit | Kind::Credit | Kind::Debit) && !authority.settles {
-        return Err(Error::Forbidden(Forbidden::Settlement));
-    }
-    Ok(currency)
-}
-
-fn require_active(status: AccountStatus) -> Result<()> {
-    match status {
-        AccountStatus::Active => Ok(()),
-        AccountStatus::Suspended => Err(Refusal::AccountSuspended.into()),
-        AccountStatus::Closed => Err(Refusal::AccountClosed.into()),
-    }
 }
 
 /// One schedule.
@@ -324,55 +285,26 @@ pub async fn runs(
     }))
 }
 
-/// Pauses, resumes or ends a schedule. What fell due while it was paused is noted
-/// as skipped when it is resumed.
-///
-/// # Errors
-/// [`Resource::Schedule`] when it is not the caller's to see; an ended one stays so.
-pub async fn set_status(
-    platform: &Platform,
-    actor: &Actor,
-    schedule: Uuid,
-    status: Status,
-) -> Result<Schedule> {
-    actor.require(Permission::WriteTransactions)?;
-    let mut connection = platform.connection().await?;
-    let tx = connection.begin().await?;
-    let scope = actor.scope().map(|user| user.0);
-    let row = tx.find(store::LOCK, &[&schedule, &scope]).await?;
-    let mut after = store::read(&row.ok_or(Error::NotFound(Resource::Schedule))?)?;
-    let (owner, at) = (after.user_id, platform.now());
-    if after.status == status {
-        return Ok(after);
-    }
-    if after.status == Status::Ended {
-        let text = "an ended schedule stays ended: make a new one";
-        return Err(Error::invalid("status", "final", text));
-    }
-    after.status = status;
-    after.updated_at = at;
-    if status == Status::Active && !after.begun {
-        after.skip_in(&tx, after.rhythm.due(at), at).await?;
-    }
-    rows::move_in(&tx, &[&after], at).await?;
-    let fact = match after.status {
-        Status::Ended => Fact::ScheduleEnded { schedule, owner },
-        status => Fact::ScheduleUpdated { schedule, owner, status: status.as_str() },
-    };
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
-    tx.commit().await?;
-    Ok(after)
-}
-
-/// Ends a schedule; its history stays.
-///
-/// # Errors
-/// [`Resource::Schedule`] when it is not the caller's to see.
-pub async fn end(platform: &Platform, actor: &Actor, schedule: Uuid) -> Result<Schedule> {
-    set_status(platform, actor, schedule, Status::Ended).await
-}
-
 impl Schedule {
+    /// What is ordered each time.
+    fn draft(&self) -> Result<Draft> {
+        let description = self.description.as_deref().map(Description::parse).transpose();
+        Ok(Draft {
+            account: self.account_id,
+            kind: self.kind,
+            amount: self.amount,
+            currency: Some(self.currency),
+            target: self.to_account_id.map(Target::Id),
+            description: description.map_err(Error::internal)?,
+            metadata: self.metadata.clone(),
+            complete: true,
+            expires: None,
+            completes: None,
+            effective: None,
+            exchange: None,
+        })
+    }
+
     /// Goes on to occurrence `n`; behind the last one it ends.
     fn proceed(&mut self, n: i64) {
         self.next_run = n;
@@ -380,6 +312,7 @@ impl Schedule {
         self.begun = false;
         if self.next_at.is_none() {
             self.status = Status::Ended;
+            self.pause_reason = None;
         }
     }
 

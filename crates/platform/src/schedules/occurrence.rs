@@ -2,7 +2,8 @@
 //!
 //! Occurrence `n` is the start plus `n` steps, always counted from the start and
 //! never from the one before: so the 31st of a month comes back after February.
-//! A day that a month lacks is its last one. A time of day that the clocks skip
+//! A day that a month lacks is its last one; asked for, it is the last one of every
+//! month. A time of day that the clocks skip
 //! is later by as much as they skip; of one that comes twice it is the first.
 //! Knows no clock: what "now" is, the caller says.
 
@@ -32,12 +33,22 @@ pub struct Every {
     pub unit: Unit,
     /// How many, at least one.
     pub count: i64,
+    /// On the last day of the month, whatever day it starts on.
+    #[serde(default)]
+    pub last_day: bool,
+}
+
+impl Every {
+    /// How the row says which day of the month.
+    pub(super) fn day(self) -> Option<&'static str> {
+        self.last_day.then_some("last")
+    }
 }
 
 /// All occurrences of a schedule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rhythm {
-    /// The first.
+    /// The first; of last days, it lies in the month of the first.
     pub start_at: Timestamp,
     /// Whose calendar and clocks count.
     #[serde(with = "jiff::fmt::serde::tz::required")]
@@ -72,8 +83,14 @@ impl Rhythm {
             let text = "belongs to a schedule that repeats: say every as well";
             return Err(Error::invalid(field, "unexpected", text));
         }
-        if self.until.is_some_and(|until| until < self.start_at) {
-            return Err(Error::invalid("until", "out_of_range", "must not lie before startAt"));
+        let monthly = |every: Every| matches!(every.unit, Unit::Month | Unit::Year);
+        if self.every.is_some_and(|every| every.last_day && !monthly(every)) {
+            let text = "belongs to the units month and year: leave it out";
+            return Err(Error::invalid("every.day", "unexpected", text));
+        }
+        if self.at(0).is_none() {
+            let text = "must not lie before the first occurrence";
+            return Err(Error::invalid("until", "out_of_range", text));
         }
         Ok(())
     }
@@ -84,7 +101,8 @@ impl Rhythm {
             return None;
         }
         let at = match (n, self.every) {
-            (0, _) => self.start_at,
+            (0, None) => self.start_at,
+            (0, Some(every)) if !every.last_day => self.start_at,
             (_, None) => return None,
             (_, Some(every)) => self.step(every, n)?,
         };
@@ -100,7 +118,16 @@ impl Rhythm {
             Unit::Year => Span::new().try_years(distance),
         };
         let start = self.start_at.to_zoned(self.zone.clone());
-        Some(start.checked_add(span.ok()?).ok()?.timestamp())
+        if !every.last_day {
+            return Some(start.checked_add(span.ok()?).ok()?.timestamp());
+        }
+        let date = start.date().first_of_month().checked_add(span.ok()?).ok()?.last_of_month();
+        // Its own time of day is what it is, also where it comes twice.
+        let at = match date == start.date() {
+            true => start,
+            false => date.to_datetime(start.time()).to_zoned(self.zone.clone()).ok()?,
+        };
+        Some(at.timestamp())
     }
 
     /// How many occurrences lie at `now` or before it. Since none lies before the

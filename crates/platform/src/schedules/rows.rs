@@ -1,6 +1,6 @@
 //! Many schedules or runs as arrays: one statement a table.
 
-use super::{Run, Schedule, Status, store};
+use super::{PauseReason, Run, Schedule, Status, store};
 use crate::{
     db::{Param, Tx, Utc},
     error::Result,
@@ -21,7 +21,9 @@ pub(super) async fn move_in(tx: &Tx<'_>, moved: &[&Schedule], at: Timestamp) -> 
         .map(|s| s.next_at.filter(|_| s.begun || s.status == Status::Active).map(Utc))
         .collect();
     let begun: Vec<bool> = moved.iter().map(|s| s.begun).collect();
-    let params: [Param<'_>; 7] = [&ids, &states, &runs, &nexts, &wakes, &begun, &Utc(at)];
+    let reasons: Vec<Option<&str>> =
+        moved.iter().map(|s| s.pause_reason.map(PauseReason::as_str)).collect();
+    let params: [Param<'_>; 8] = [&ids, &states, &runs, &nexts, &wakes, &begun, &Utc(at), &reasons];
     tx.execute(store::MOVE, &params).await?;
     Ok(())
 }

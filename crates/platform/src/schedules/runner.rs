@@ -4,23 +4,25 @@
 //! this occurrence has, and noted together with the next one. Whoever begins a run
 //! again — after a crash, or because the first one is slow — posts under the same
 //! key and so reads the same outcome. Being alone is only a courtesy: nothing but
-//! the key is relied upon. What the posting leaves no key for, as when the owner is
-//! suspended, takes the key itself when it is noted: whoever comes late finds it
+//! the key is relied upon. Whether what stands behind the schedule still allows it is
+//! judged in the posting itself, under the schedule's lock; a schedule that nothing
+//! stands behind any more is paused. What the posting leaves no key for, as when the
+//! owner is suspended, takes the key itself when it is noted: whoever comes late finds it
 //! taken, or finds what was posted before.
 
-use super::{Missed, Run, RunStatus, Schedule, rows, store};
+use super::{Missed, PauseReason, Run, RunStatus, Schedule, Status, rows, store};
 use crate::{
     Platform,
     actor::{Actor, Credential, Origin, Role},
-    db::{Tx, Utc, word},
-    error::{Error, Result, Unauthenticated},
+    db::{Tx, Utc},
+    error::{Error, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
-    orders::{self, Draft, Target},
-    transactions::{Description, Transaction},
+    mandates, orders,
+    transactions::Transaction,
 };
 use jiff::{SignedDuration, Timestamp};
-use ledger::TransactionId;
+use ledger::{Refusal, TransactionId};
 use std::{future::Future, pin::pin, time::Duration};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -126,8 +128,6 @@ struct Due {
     due_at: Timestamp,
     actor: Actor,
     key: IdempotencyKey,
-    /// Whether the owner is active.
-    welcome: bool,
 }
 
 /// Marks what is due as begun; first notes as skipped what nobody wants any more.
@@ -143,7 +143,7 @@ async fn begin(platform: &Platform) -> Result<Vec<Due>> {
         }
         // The condition that it wakes says that there is a next one.
         let Some(due_at) = schedule.next_at else { continue };
-        due.push(Due::new(schedule, due_at, word(&row, "role")?, row.try_get("welcome")?));
+        due.push(Due::new(schedule, due_at));
     }
     if due.is_empty() {
         return Ok(due);
@@ -189,36 +189,17 @@ fn origin(schedule: &Schedule) -> Origin {
 }
 
 impl Due {
-    fn new(schedule: Schedule, due_at: Timestamp, role: Role, welcome: bool) -> Self {
+    fn new(schedule: Schedule, due_at: Timestamp) -> Self {
         let origin = origin(&schedule);
         let key = IdempotencyKey::internal(origin.request_id.clone());
-        // The owner, with all that the role allows at this moment, as after a login.
-        let credential = Credential::Session(schedule.id);
+        // In the owner's name; what that allows is found out when it is posted.
+        let (role, credential) = (Role::User, Credential::Schedule(schedule.id));
         let actor = Actor { user_id: schedule.user_id, role, credential, origin };
-        Self { schedule, due_at, actor, key, welcome }
+        Self { schedule, due_at, actor, key }
     }
 
     async fn post(&self, platform: &Platform) -> Result<Outcome<Transaction>> {
-        if !self.welcome {
-            return Err(Error::Unauthenticated(Unauthenticated::InactiveUser));
-        }
-        let Schedule { account_id, kind, amount, currency, to_account_id, .. } = self.schedule;
-        let description = self.schedule.description.as_deref().map(Description::parse);
-        let draft = Draft {
-            account: account_id,
-            kind,
-            amount,
-            currency: Some(currency),
-            target: to_account_id.map(Target::Id),
-            description: description.transpose().map_err(Error::internal)?,
-            metadata: self.schedule.metadata.clone(),
-            complete: true,
-            expires: None,
-            completes: None,
-            effective: None,
-            exchange: None,
-        };
-        orders::create(platform, &self.actor, draft, Some(self.key.clone())).await
+        orders::create(platform, &self.actor, self.schedule.draft()?, Some(self.key.clone())).await
     }
 
     /// Leaves the run for later: after one second, then two, then four … If that
@@ -314,6 +295,7 @@ async fn note(platform: &Platform, verdicts: &[(Due, Verdict)]) -> Result<usize>
     let tx = connection.begin().await?;
     let ids: Vec<Uuid> = verdicts.iter().map(|(due, _)| due.schedule.id).collect();
     let (mut runs, mut moved, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let mut doubtful = Vec::new();
     for row in tx.query(store::LOCK_BEGUN, &[&ids]).await? {
         let mut schedule = store::read(&row)?;
         let ours = |due: &Due| {
@@ -322,6 +304,19 @@ async fn note(platform: &Platform, verdicts: &[(Due, Verdict)]) -> Result<usize>
         let Some((due, verdict)) = verdicts.iter().find(|(due, _)| ours(due)) else { continue };
         let run = verdict.settle_in(&tx, due, now).await?.run(due, now);
         schedule.proceed(schedule.next_run + 1);
+        if run.code.as_deref() == Some(Refusal::AccountClosed.code())
+            && schedule.status == Status::Active
+        {
+            schedule.status = Status::Paused;
+            schedule.pause_reason = Some(PauseReason::AccountClosed);
+            let reason = PauseReason::AccountClosed.as_str();
+            let fact =
+                Fact::SchedulePaused { schedule: schedule.id, owner: schedule.user_id, reason };
+            told.push((platform.new_id(), By::actor(&due.actor, now), fact));
+        }
+        if run.code.is_some() && !verdict.kept {
+            doubtful.push(schedule.id);
+        }
         let fact = Fact::ScheduleRun {
             schedule: schedule.id,
             owner: schedule.user_id,
@@ -340,6 +335,8 @@ async fn note(platform: &Platform, verdicts: &[(Due, Verdict)]) -> Result<usize>
     rows::insert_runs_in(&tx, &runs, now).await?;
     rows::move_in(&tx, &moved.iter().collect::<Vec<_>>(), now).await?;
     facts::record_all_in(&tx, &told).await?;
+    let by = By { user: None, origin: &Origin::default(), at: now };
+    mandates::pause_lapsed_of_in(&tx, platform, &by, &doubtful).await?;
     tx.commit().await?;
     Ok(runs.len())
 }

@@ -15,8 +15,8 @@ macro_rules! columns {
     () => {
         "s.id, s.user_id, s.account_id, s.transaction_type, s.amount, s.currency, \
          s.to_account_id, s.description, s.metadata::text AS metadata, s.start_at, s.time_zone, \
-         s.every_unit, s.every_count, s.until_at, s.runs, s.missed, s.status, s.next_run, \
-         s.next_at, s.begun, s.attempts, s.created_at, s.updated_at"
+         s.every_unit, s.every_count, s.every_day, s.until_at, s.runs, s.missed, s.status, s.pause_reason, \
+         s.api_key_id, s.next_run, s.next_at, s.begun, s.attempts, s.created_at, s.updated_at"
     };
 }
 
@@ -28,17 +28,18 @@ macro_rules! wanted {
 }
 
 statements! {
-    /// The accounts an order names, whoever owns them.
-    ACCOUNTS = "SELECT id, user_id, currency, status FROM accounts WHERE id = ANY ($1::uuid[])";
+    /// The accounts an order names, whoever owns them; none is closed meanwhile.
+    ACCOUNTS = "SELECT id, user_id, currency, status FROM accounts WHERE id = ANY ($1::uuid[])
+         ORDER BY id FOR SHARE";
     /// How many a user has that have not ended.
     COUNT_OPEN = "SELECT count(*) FROM wallstreet.schedules WHERE user_id = $1 AND status <> 'ended'";
     /// A new one.
     INSERT = concat!("INSERT INTO wallstreet.schedules AS s
             (id, user_id, account_id, transaction_type, amount, currency, to_account_id, description,
              metadata, start_at, time_zone, every_unit, every_count, until_at, runs, missed,
-             status, next_at, wake_at, created_at, updated_at)
+             created_at, updated_at, next_at, wake_at, api_key_id, every_day, status)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14, $15, $16,
-                'active', $10, $10, $17, $17) RETURNING ", columns!());
+                $17, $17, $18, $18, $19, $20, 'active') RETURNING ", columns!());
     /// One, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
          WHERE s.id = $1 AND ($2::uuid IS NULL OR s.user_id = $2)");
@@ -48,12 +49,11 @@ statements! {
     /// Some whose run has begun, to be noted; always in the same order.
     LOCK_BEGUN = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
          WHERE s.id = ANY ($1::uuid[]) AND s.begun ORDER BY s.id FOR NO KEY UPDATE");
-    /// Those to be looked at now that nobody else is looking at, and how their
-    /// owner stands.
-    LOCK_WAKING = concat!("SELECT ", columns!(), ", u.role, u.status = 'active' AS welcome
-          FROM wallstreet.schedules s JOIN users u ON u.id = s.user_id
-         WHERE s.wake_at <= $1 ORDER BY s.wake_at LIMIT $2
-           FOR NO KEY UPDATE OF s SKIP LOCKED");
+    /// Those to be looked at now that nobody else is looking at.
+    LOCK_WAKING = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
+         WHERE s.wake_at <= $1 ORDER BY s.wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED");
+    /// From now on, another credential stands behind it.
+    ADOPT = "UPDATE wallstreet.schedules SET api_key_id = $2, updated_at = $3 WHERE id = $1";
     /// From now on, their next run may have been posted.
     BEGIN_RUNS = "UPDATE wallstreet.schedules
            SET begun = true, attempts = attempts + 1, wake_at = $2 WHERE id = ANY ($1::uuid[])";
@@ -62,9 +62,11 @@ statements! {
     /// Where schedules stand after a change.
     MOVE = "UPDATE wallstreet.schedules s
            SET status = m.status, next_run = m.next_run, next_at = m.next_at, wake_at = m.wake_at,
-               begun = m.begun, attempts = CASE WHEN m.begun THEN s.attempts ELSE 0 END, updated_at = $7
-          FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::boolean[])
-               AS m (id, status, next_run, next_at, wake_at, begun)
+               begun = m.begun, pause_reason = m.pause_reason,
+               attempts = CASE WHEN m.begun THEN s.attempts ELSE 0 END, updated_at = $7
+          FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::boolean[],
+                      $8::text[])
+               AS m (id, status, next_run, next_at, wake_at, begun, pause_reason)
          WHERE s.id = m.id";
     /// What became of runs.
     INSERT_RUNS = "INSERT INTO wallstreet.schedule_runs
@@ -85,7 +87,10 @@ statements! {
 
 pub(super) fn read(row: &Row) -> Result<Schedule> {
     let every = match row.try_get::<_, Option<i64>>("every_count")? {
-        Some(count) => Some(Every { unit: word(row, "every_unit")?, count }),
+        Some(count) => {
+            let last_day = row.try_get::<_, Option<&str>>("every_day")?.is_some();
+            Some(Every { unit: word(row, "every_unit")?, count, last_day })
+        }
         None => None,
     };
     Ok(Schedule {
@@ -107,6 +112,11 @@ pub(super) fn read(row: &Row) -> Result<Schedule> {
         },
         missed: word(row, "missed")?,
         status: word(row, "status")?,
+        pause_reason: match row.try_get::<_, Option<&str>>("pause_reason")? {
+            Some(_) => Some(word(row, "pause_reason")?),
+            None => None,
+        },
+        api_key_id: row.try_get("api_key_id")?,
         next_run: row.try_get("next_run")?,
         next_at: maybe_time(row, "next_at")?,
         begun: row.try_get("begun")?,

@@ -14,6 +14,7 @@ use crate::{
     db::{Param, Tx, Utc},
     error::{Conflict, Error, Forbidden, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
+    mandates,
     page::{Cursor, Listing, PageRequest},
     password, sessions,
 };
@@ -188,7 +189,8 @@ pub async fn update_profile(
     Ok(user)
 }
 
-/// Sets another password and ends every other session of the user.
+/// Sets another password and ends every other session of the user; with
+/// `revoke_keys` it revokes all their API keys as well. Says how many keys it revoked.
 ///
 /// # Errors
 /// `currentPassword` must be right; only for a logged-in person, not for a key.
@@ -197,7 +199,8 @@ pub async fn change_password(
     actor: &Actor,
     current: &str,
     new: Password,
-) -> Result<()> {
+    revoke_keys: bool,
+) -> Result<usize> {
     let session = actor.require_session()?;
     let connection = platform.connection().await?;
     let row = connection.find(store::FIND_HASH, &[&actor.user_id.0]).await?;
@@ -210,15 +213,38 @@ pub async fn change_password(
     let now = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
+    lock_active_in(&tx, actor.user_id).await?;
     // Two changes at once: the second must not undo the first.
     if hash_in(&tx, actor.user_id).await? != old {
         return Err(Error::invalid("currentPassword", "incorrect", "is not the current password"));
     }
     tx.execute(store::UPDATE_HASH, &[&actor.user_id.0, &hash]).await?;
     sessions::end_all_in(&tx, actor.user_id, Some(session), now).await?;
-    let fact = Fact::PasswordChanged { user: actor.user_id };
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, now), fact).await?;
-    tx.commit().await
+    let (by, fact) = (By::actor(actor, now), Fact::PasswordChanged { user: actor.user_id });
+    facts::record_in(&tx, platform.new_id(), by.clone(), fact).await?;
+    let revoked = match revoke_keys {
+        true => revoke_keys_in(&tx, platform, &by, actor.user_id).await?,
+        false => 0,
+    };
+    tx.commit().await?;
+    Ok(revoked)
+}
+
+/// Takes all of a user's API keys away, and so stops what they ordered for later.
+async fn revoke_keys_in(
+    tx: &Tx<'_>,
+    platform: &Platform,
+    by: &By<'_>,
+    user: UserId,
+) -> Result<usize> {
+    let rows = tx.query(store::REVOKE_KEYS, &[&user.0]).await?;
+    let told = rows.iter().map(|row| {
+        let fact = Fact::ApiKeyRevoked { key: row.try_get("id")? };
+        Ok((platform.new_id(), by.clone(), fact))
+    });
+    facts::record_all_in(tx, &told.collect::<Result<Vec<_>>>()?).await?;
+    mandates::pause_lapsed_in(tx, platform, by, user).await?;
+    Ok(rows.len())
 }
 
 /// Which users an administrator looks for.
@@ -321,7 +347,9 @@ pub async fn change(
         role: change.role,
         status: change.status.map(UserStatus::as_str),
     };
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+    let by = By::actor(actor, platform.now());
+    facts::record_in(&tx, platform.new_id(), by.clone(), fact).await?;
+    mandates::pause_lapsed_in(&tx, platform, &by, user).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -342,20 +370,22 @@ async fn write_change_in(
 /// Closes the caller for good: logins end, keys stop, the history stays.
 ///
 /// # Errors
-/// Every account must be empty and at rest; the last administrator stays.
+/// Every account must be empty and at rest, and none suspended by an administrator;
+/// the last administrator stays.
 pub async fn close(platform: &Platform, actor: &Actor) -> Result<()> {
     actor.require_session()?;
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    let user = lock_in(&tx, actor.user_id).await?;
+    let user = lock_active_in(&tx, actor.user_id).await?;
     if user.role == Role::Admin {
         keep_an_admin_in(&tx, user.id).await?;
     }
     close_accounts_in(&tx, platform, actor, user.id).await?;
     let closed = UserChange { role: None, status: Some(UserStatus::Closed) };
     write_change_in(&tx, platform, user.id, closed).await?;
-    let fact = Fact::UserClosed { user: user.id };
-    facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+    let (by, fact) = (By::actor(actor, platform.now()), Fact::UserClosed { user: user.id });
+    facts::record_in(&tx, platform.new_id(), by.clone(), fact).await?;
+    mandates::pause_lapsed_in(&tx, platform, &by, user.id).await?;
     tx.commit().await
 }
 
@@ -377,9 +407,16 @@ async fn close_accounts_in(
     if tx.get(store::HAS_MONEY, &[&owner.0, &Utc(platform.now())]).await?.try_get(0)? {
         return Err(Refusal::UserHasMoney.into());
     }
+    let themselves = actor.user_id == owner;
+    if themselves && tx.get(store::HAS_SUSPENDED, &[&owner.0]).await?.try_get(0)? {
+        return Err(Error::Forbidden(Forbidden::Suspended));
+    }
+    let by = By::actor(actor, platform.now());
     for row in tx.query(store::CLOSE_ACCOUNTS, &[&owner.0]).await? {
-        let fact = Fact::AccountClosed { account: AccountId(row.try_get("id")?), owner };
-        facts::record_in(tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
+        let account = AccountId(row.try_get("id")?);
+        let fact = Fact::AccountClosed { account, owner };
+        facts::record_in(tx, platform.new_id(), by.clone(), fact).await?;
+        mandates::close_account_in(tx, platform, &by, account, owner).await?;
     }
     Ok(())
 }

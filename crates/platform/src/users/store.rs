@@ -58,8 +58,13 @@ statements! {
             OR EXISTS (SELECT FROM transactions t JOIN accounts a ON a.id = t.account_id
                         WHERE a.user_id = $1 AND t.status = 'pending'
                           AND NOT (t.transaction_type = 'transfer' AND t.direction IS NOT DISTINCT FROM 'in'))";
+    /// Whether an administrator suspended any of them.
+    HAS_SUSPENDED = "SELECT EXISTS (SELECT FROM accounts WHERE user_id = $1 AND status = 'suspended'
+                           AND suspended_by IS DISTINCT FROM 'owner')";
+    /// Takes all of a user's API keys away.
+    REVOKE_KEYS = "DELETE FROM api_keys WHERE user_id = $1 RETURNING id";
     /// Closes them all.
-    CLOSE_ACCOUNTS = "UPDATE accounts SET status = 'closed'
+    CLOSE_ACCOUNTS = "UPDATE accounts SET status = 'closed', suspended_by = NULL
          WHERE user_id = $1 AND status <> 'closed' RETURNING id";
     /// A page of users.
     LIST = concat!("SELECT ", columns!(), " FROM users

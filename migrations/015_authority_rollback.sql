@@ -1,0 +1,10 @@
+DROP INDEX wallstreet.schedules_source;
+ALTER TABLE wallstreet.schedules
+    DROP CONSTRAINT schedules_day_known,
+    DROP CONSTRAINT schedules_pause_told,
+    DROP COLUMN every_day,
+    DROP COLUMN pause_reason,
+    DROP COLUMN api_key_id;
+ALTER TABLE accounts
+    DROP CONSTRAINT accounts_suspended_by_known,
+    DROP COLUMN suspended_by;
