@@ -1,92 +1,183 @@
 //! The body of a request: received in one place, before the handler, within
-//! bounds of size and time.
+//! bounds of size, time and memory.
 //!
 //! Whoever sends it slowly could be logged out, suspended or demoted meanwhile:
 //! credentials older than a second are proven again once the body is there.
-//! Whether a body was needed, and what it says, is [`crate::extract`]'s business;
-//! so is telling the client what is wrong with it, after who may not call at all.
+//! What can be told from the head is refused before a byte is read. Whether a body
+//! was needed, and what it says, is [`crate::extract`]'s business.
 
-use crate::{App, caller, front::Next, problem::Problem};
-use axum::{
-    body::{Body, Bytes},
-    extract::Request,
-    http::{HeaderMap, StatusCode, header},
-    response::Response,
+use crate::{
+    App,
+    admission::Operation,
+    budget::{Full, Holding},
+    caller::{self, Proof},
+    front::Next,
+    limits,
+    problem::Problem,
+    windows::Identity,
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 1 << 20;
-/// The largest body with many transactions.
-const MAX_BATCH_BODY: usize = 8 << 20;
-/// Where that may be sent.
-const BATCH: &str = "/api/v1/transactions/batch";
 /// How long a client may take to send it.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long proven credentials are good for while the body arrives.
 const PROVEN_FOR: Duration = Duration::from_secs(1);
+/// The most bodies of strangers from one address at once.
+const STRANGERS: usize = 16;
+/// What is made room for at first, in bytes; then twice as much, as far as it is needed.
+const FIRST: usize = 4 << 10;
 
 /// What came.
 #[derive(Clone)]
 pub(crate) struct Arrived(pub(crate) Result<Bytes, Problem>);
 
 /// The layer: receives the body, and proves the credentials again if that took long.
-pub(crate) async fn arrive(app: App, request: Request, next: impl Next) -> Response {
+pub(crate) async fn arrive(
+    app: App,
+    operation: Operation,
+    request: Request,
+    next: impl Next,
+) -> Response {
     let (parts, body) = request.into_parts();
     let started = Instant::now();
-    let arrived = Arrived(receive(&parts.headers, body, most(parts.uri.path())).await);
+    let received = match body.is_end_stream() {
+        true => Ok((Bytes::new(), None)),
+        false => receive(&app, &operation, &parts, body).await,
+    };
+    // What was parsed takes room as well: it is given back after the handler.
+    let (arrived, _held) = match received {
+        Ok((bytes, holding)) => (Ok(bytes), holding),
+        Err(problem) if operation.takes_body() => return problem.into_response(),
+        Err(problem) => (Err(problem), None),
+    };
     let mut request = Request::from_parts(parts, Body::empty());
-    request.extensions_mut().insert(arrived);
+    request.extensions_mut().insert(Arrived(arrived));
     if started.elapsed() > PROVEN_FOR {
         caller::prove(&app, &mut request).await;
     }
     next.run(request).await
 }
 
-fn most(path: &str) -> usize {
-    if path == BATCH { MAX_BATCH_BODY } else { MAX_BODY }
+async fn receive(
+    app: &App,
+    operation: &Operation,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Bytes, Option<Holding>), Problem> {
+    let wanted = Wanted::of(&parts.headers, &body, operation.most())?;
+    let (who, most) = sender(parts, operation);
+    let receiving = async {
+        let mut holding = app.budget.open(who, most).await?;
+        let bytes = wanted.collect(body, &mut holding).await?;
+        Ok((bytes, Some(holding)))
+    };
+    timeout(BODY_TIMEOUT, receiving).await.unwrap_or_else(|_| {
+        let text = "The body did not arrive within 15 seconds";
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text))
+    })
 }
 
-async fn receive(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            format!("The body must be at most {} MiB", most >> 20),
-        )
+/// For whom the bytes count, and how many bodies they may send at once.
+fn sender(parts: &Parts, operation: &Operation) -> (Identity, usize) {
+    match parts.extensions.get::<Proof>() {
+        Some(Proof(Ok(actor))) if !operation.is_public() => {
+            (Identity::User(actor.user_id.0), usize::MAX)
+        }
+        _ => (limits::address(&parts.extensions), STRANGERS),
+    }
+}
+
+/// A body that nothing speaks against so far.
+struct Wanted {
+    is_json: bool,
+    promised: Option<usize>,
+    most: usize,
+}
+
+impl Wanted {
+    /// What the head tells.
+    fn of(headers: &HeaderMap, body: &Body, most: usize) -> Result<Self, Problem> {
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            let (status, text) = (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the body as it is, without Content-Encoding",
+            );
+            return Err(Problem::new(status, "unsupported_encoding", text));
+        }
+        let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = media_type.and_then(|text| text.split(';').next()).map(str::trim);
+        let is_json =
+            essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+        let promised = body.size_hint().exact();
+        let is_expected = promised.is_some()
+            || headers.contains_key(header::CONTENT_TYPE)
+            || headers.contains_key(header::EXPECT);
+        // Of chunks nobody knows whether there will be any.
+        if !is_json && is_expected {
+            return Err(no_json());
+        }
+        let promised = promised.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        match promised {
+            Some(bytes) if bytes > most => Err(too_large(most)),
+            _ => Ok(Self { is_json, promised, most }),
+        }
+    }
+
+    /// All of it. Room is made as bytes come: for twice as many each time, but for
+    /// no more than were promised or may be sent.
+    async fn collect(&self, mut body: Body, holding: &mut Holding) -> Result<Bytes, Problem> {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let broken = |_| {
+                Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off")
+            };
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            if !self.is_json && !data.is_empty() {
+                return Err(no_json());
+            }
+            let needed = bytes.len() + data.len();
+            if needed > self.most {
+                return Err(too_large(self.most));
+            }
+            if needed > bytes.capacity() {
+                let most = self.promised.unwrap_or(self.most);
+                let room = (2 * bytes.capacity()).max(FIRST).min(most).max(needed);
+                holding.grow(room - bytes.capacity()).await?;
+                bytes.reserve_exact(room - bytes.len());
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.into())
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    let most = match most >> 20 {
+        0 => format!("{} KiB", most >> 10),
+        mib => format!("{mib} MiB"),
     };
-    let encoding = headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        let text = "Send the body as it is, without Content-Encoding";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", text));
+    let text = format!("The body must be at most {most}");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", text)
+}
+
+fn no_json() -> Problem {
+    let text = "Send the body as application/json, and say so in Content-Type";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", text)
+}
+
+impl From<Full> for Problem {
+    fn from(_: Full) -> Self {
+        let text = "More bodies are on their way than there is room for: try again shortly";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_bodies", text);
+        problem.retry_after(Duration::from_secs(1))
     }
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media_type.and_then(|text| text.split(';').next()).map(str::trim);
-    let is_json = essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let length = length.and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|length| length > most) {
-        return Err(too_large());
-    }
-    let collected = timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await;
-    let collected = collected.map_err(|_| {
-        let text = "The body did not arrive within 15 seconds";
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)
-    })?;
-    let bytes = collected.map_err(|error| {
-        let broken = Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
-        if error.is::<LengthLimitError>() { too_large() } else { broken }
-    })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() && !is_json {
-        let text = "Send the body as application/json, and say so in Content-Type";
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            text,
-        ));
-    }
-    Ok(bytes)
 }

@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 49] = [
+const SINGLE: [(u16, &str, &str); 51] = [
     (
         400,
         "validation_failed",
@@ -27,7 +27,7 @@ const SINGLE: [(u16, &str, &str); 49] = [
     (404, "route_not_found", "There is no such endpoint"),
     (405, "method_not_allowed", "The endpoint does not know this method: see `Allow`"),
     (408, "request_timeout", "The body did not arrive within 15 seconds"),
-    (413, "body_too_large", "The body must be at most 1 MiB"),
+    (413, "body_too_large", "The body is larger than the operation takes; the message says how much that is"),
     (415, "unsupported_media_type", "Send `application/json`"),
     (415, "unsupported_encoding", "Send the body without `Content-Encoding`"),
     (422, "idempotency_key_reused", "The `Idempotency-Key` was used with a different request"),
@@ -118,6 +118,16 @@ const SINGLE: [(u16, &str, &str); 49] = [
         503,
         "derivation_too_long",
         "More than 10,000 entries of the account are not sealed yet, or more than 10,000 holds are open: try again in a minute, or end the holds",
+    ),
+    (
+        503,
+        "too_many_bodies",
+        "More bodies are on their way than there is room for: try again after `Retry-After`",
+    ),
+    (
+        503,
+        "too_many_connections",
+        "The server has as many connections as it may have: try again after `Retry-After`",
     ),
     (503, "unhealthy", "A part of the service is down: `data` tells which"),
 ];

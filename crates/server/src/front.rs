@@ -5,12 +5,14 @@
 //! server's time under load.
 
 use crate::{
-    App, body, caller, envelope, limits,
+    App,
+    admission::{self, Operations},
+    caller, envelope, limits,
     query::{self, Unqueried},
     shield,
 };
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::Request,
     middleware,
     response::Response,
 };
@@ -39,18 +41,15 @@ pub(crate) async fn outside(app: App, request: Request, next: middleware::Next) 
 /// All that stands between the frame and the handler.
 pub(crate) async fn inside(
     app: App,
-    unqueried: Unqueried,
+    (unqueried, operations): (Unqueried, Operations),
     request: Request,
     next: middleware::Next,
 ) -> Response {
-    let known = request.extensions().get::<MatchedPath>().is_some();
+    let operation = operations.find(&request);
     let (who, counted, sent) = (app.clone(), app.clone(), app);
     let handler = move |request| next.run(request);
-    let arrive = move |request| async move {
-        // Where nothing is, nothing is received.
-        if known { body::arrive(sent, request, handler).await } else { handler(request).await }
-    };
-    let refuse = move |request| query::refuse_unknown(unqueried, request, arrive);
+    let admit = move |request| admission::admit(sent, operation, request, handler);
+    let refuse = move |request| query::refuse_unknown(unqueried, request, admit);
     let count = move |request| limits::requests(counted, request, refuse);
     let identify = move |request| caller::identify(who, request, count);
     shield::host(request, move |request| shield::apart(request, identify)).await

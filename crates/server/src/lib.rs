@@ -6,11 +6,13 @@
 //!
 //! A request passes, from the outside in: [`envelope`] (id, span, frame),
 //! CORS, [`shield`] (Host, a task of its own, timeout), [`caller`] (who),
-//! [`limits`] (how often), [`body`] (all of it), and then a handler in [`api`],
+//! [`limits`] (how often), [`admission`] (may they at all), [`body`] (all of it), and then a handler in [`api`],
 //! whose arguments ([`caller`], [`extract`], [`query`]) say what it needs.
 
+mod admission;
 mod api;
 mod body;
+mod budget;
 mod caller;
 mod catalogue;
 mod csv;
@@ -35,6 +37,7 @@ mod windows;
 
 pub use serve::serve;
 
+use admission::Operations;
 use api::metrics::Requests;
 use axum::{
     Router,
@@ -42,10 +45,12 @@ use axum::{
     http::{HeaderValue, header},
     middleware,
 };
+use budget::Budget;
 use limits::Limits;
 use platform::{Environment, Platform};
 use query::Unqueried;
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -70,6 +75,9 @@ pub struct Settings {
     /// The most connections at once; more wait in the kernel's queue. One address
     /// gets a quarter of them and at least 16, proxies and this machine all.
     pub max_connections: usize,
+    /// The most bytes of bodies held at once; at least 16 MiB. One caller or address
+    /// gets a quarter of them, and 8 MiB always.
+    pub body_memory: usize,
 }
 
 /// How often somebody may come within one window; 0 turns a limit off.
@@ -97,6 +105,7 @@ struct Inner {
     platform: Platform,
     settings: Settings,
     limits: Limits,
+    budget: Arc<Budget>,
     requests: Requests,
     draining: AtomicBool,
 }
@@ -104,8 +113,9 @@ struct Inner {
 impl App {
     fn new(platform: Platform, settings: Settings) -> Self {
         let limits = Limits::new(settings.rate_limits);
+        let budget = Budget::of(settings.body_memory);
         let (requests, draining) = (Requests::none(), AtomicBool::new(false));
-        Self(Arc::new(Inner { platform, settings, limits, requests, draining }))
+        Self(Arc::new(Inner { platform, settings, limits, budget, requests, draining }))
     }
 
     /// From now on, send new requests elsewhere.
@@ -148,7 +158,12 @@ pub fn errors() -> String {
 
 fn assemble(app: &App) -> Router {
     let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
-    let table = routes::table(|doors| doors.route_layer(attempts));
+    let mut tried = HashSet::new();
+    let table = routes::table(|doors| {
+        tried.extend(doors.get_openapi().paths.paths.keys().map(|path| format!("/api/v1{path}")));
+        doors.route_layer(attempts)
+    });
+    let operations = Operations::of(table.get_openapi(), &tried);
     let unqueried = Unqueried::of(table.get_openapi());
     let mut router = Router::from(table);
     if app.settings.docs {
@@ -157,7 +172,7 @@ fn assemble(app: &App) -> Router {
     let (within, around) = (app.clone(), app.clone());
     router
         .layer(middleware::from_fn(move |request, next| {
-            front::inside(within.clone(), unqueried.clone(), request, next)
+            front::inside(within.clone(), (unqueried.clone(), operations.clone()), request, next)
         }))
         .layer(cors(&app.settings.cors_origins))
         .layer(middleware::from_fn(move |request, next| {

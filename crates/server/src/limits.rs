@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{Extensions, HeaderName, HeaderValue},
     middleware,
     response::{IntoResponse, Response},
 };
@@ -141,6 +141,20 @@ pub(crate) async fn attempts(
     response
 }
 
+/// Refuses an address whose tries have all failed, before it sends another.
+pub(crate) fn too_many_tries(app: &App, request: &Request) -> Option<Response> {
+    if app.limits.settings.auth_max == 0 {
+        return None;
+    }
+    let now = app.platform.now();
+    let (_, standing) = app.limits.tries(at(request), now);
+    standing.remaining.is_none().then(|| {
+        let mut response = standing.refuse(now);
+        standing.tell(&mut response);
+        response
+    })
+}
+
 /// Whom a request counts for, and how many they may send.
 fn counted(app: &App, request: &Request) -> (Identity, u32) {
     let usual = app.limits.settings.max;
@@ -155,7 +169,12 @@ fn counted(app: &App, request: &Request) -> (Identity, u32) {
 
 /// Where a request comes from.
 fn at(request: &Request) -> Identity {
-    Identity::at(request.extensions().get::<Origin>().and_then(|origin| origin.ip))
+    address(request.extensions())
+}
+
+/// The address that a request's extensions tell.
+pub(crate) fn address(extensions: &Extensions) -> Identity {
+    Identity::at(extensions.get::<Origin>().and_then(|origin| origin.ip))
 }
 
 impl Standing {

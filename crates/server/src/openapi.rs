@@ -204,7 +204,7 @@ fn general(status: &str) -> &'static str {
         "404" => "There is no such thing, or it is not the caller's to see",
         "408" => "The body did not arrive in time",
         "409" => "`idempotency_in_flight`",
-        "413" => "The body is larger than 1 MiB",
+        "413" => "The body is larger than 1 MiB, or than `x-max-body-bytes` says",
         "415" => "The body is not `application/json`, or it is compressed",
         "422" => "`idempotency_key_reused`",
         "429" => "Too many requests: `Retry-After` says when to come back",

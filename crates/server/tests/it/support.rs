@@ -35,6 +35,7 @@ pub fn settings() -> Settings {
         rate_limits: RateLimits { max: 0, window: Duration::from_secs(15 * 60), auth_max: 0 },
         trusted_proxies: Vec::new(),
         max_connections: 64,
+        body_memory: 64 << 20,
     }
 }
 
