@@ -58,6 +58,7 @@ pub const ALL: &[Migration] = migrations![
     9 "009_posting",
     10 "010_schedules",
     11 "011_seals",
+    16 "016_time",
 ];
 
 /// A step that was just taken, up or down.

@@ -3,12 +3,12 @@
 
 use crate::{
     accounts, api_keys, audit_logs, entries, facts, idempotency, posting, schedules, seals,
-    sessions, transactions, users, verification,
+    sessions, timekeeping, transactions, users, verification,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
 pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
-    let slices: [(&str, &[(&str, &str)]); 13] = [
+    let slices: [(&str, &[(&str, &str)]); 14] = [
         ("facts", facts::ALL),
         ("idempotency", idempotency::ALL),
         ("sessions", sessions::STATEMENTS),
@@ -22,6 +22,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("audit_logs", audit_logs::STATEMENTS),
         ("seals", seals::STATEMENTS),
         ("verification", verification::STATEMENTS),
+        ("timekeeping", timekeeping::ALL),
     ];
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
         statements.iter().map(move |(name, sql)| (slice, *name, *sql))

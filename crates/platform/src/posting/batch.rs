@@ -7,6 +7,7 @@
 
 use super::{
     Answer, Order,
+    doubt::{self, Doubt},
     draft::{Draft, named},
     read,
     references::References,
@@ -15,7 +16,7 @@ use super::{
     waiting::Job,
 };
 use crate::{
-    clock::moment,
+    clock::{Clock, moment},
     db::{self, BUSY, Flight, time},
     error::{Error, Original, Result},
     facts,
@@ -86,7 +87,7 @@ pub(super) struct Posted {
 pub(super) async fn read<'o>(
     flight: &Flight,
     jobs: &'o [Job],
-    at: Timestamp,
+    (clock, at): (&dyn Clock, Timestamp),
     patience: Patience,
     again: bool,
 ) -> Result<Batch<'o>> {
@@ -138,13 +139,15 @@ pub(super) async fn read<'o>(
         draft.rows.insert(transaction.id, transaction);
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
-    Ok(Batch { jobs, patience, xid, earlier, draft })
+    let doubt = (!clock.agrees(at, draft.started)).then(|| Doubt::between(at, draft.started));
+    Ok(Batch { jobs, patience, doubt, xid, earlier, draft })
 }
 
 /// Orders with all that they need to be decided.
 pub(super) struct Batch<'o> {
     jobs: &'o [Job],
     patience: Patience,
+    doubt: Option<Doubt>,
     xid: String,
     earlier: HashMap<(UserId, &'o str), Earlier>,
     draft: Draft<'o>,
@@ -216,9 +219,13 @@ impl<'o> Batch<'o> {
         Ok(decided.map(outcome).map_err(|refusal| Error::from(refusal).decided(at)))
     }
 
-    /// What the rules cannot judge: accounts that somebody else holds, and rows
-    /// that were written without the platform, for which nothing was held.
+    /// What the rules cannot judge: a time that is in doubt, accounts that somebody
+    /// else holds, and rows that were written without the platform, for which nothing
+    /// was held.
     fn refuse_unread(&self, order: &Order) -> Option<Error> {
+        if self.doubt.is_some_and(|doubt| doubt.matters_to(order, &self.draft.book)) {
+            return Some(doubt::refusal());
+        }
         let row = named(&order.action).and_then(|id| self.draft.rows.get(&id));
         if row.is_some_and(|row| row.direction.is_none()) {
             return Some(Refusal::TransactionForeign.into());

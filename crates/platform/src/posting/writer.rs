@@ -143,7 +143,7 @@ impl Writer {
         let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, &batch::STATEMENTS)).await;
         let flight = lent.map_err(|_| refused("the database went silent at the door"))??;
-        let reading = batch::read(&flight, jobs, at, patience, again);
+        let reading = batch::read(&flight, jobs, (self.clock.as_ref(), at), patience, again);
         let Ok(read) = timeout(STEP_PATIENCE, reading).await else {
             return Err(refused("the database went silent before anything was written"));
         };

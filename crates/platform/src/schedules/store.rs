@@ -48,9 +48,10 @@ statements! {
     /// Some whose run has begun, to be noted; always in the same order.
     LOCK_BEGUN = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
          WHERE s.id = ANY ($1::uuid[]) AND s.begun ORDER BY s.id FOR NO KEY UPDATE");
-    /// Those to be looked at now that nobody else is looking at, and how their
-    /// owner stands.
-    LOCK_WAKING = concat!("SELECT ", columns!(), ", u.role, u.status = 'active' AS welcome
+    /// Those to be looked at now that nobody else is looking at, how their owner
+    /// stands, and what the database's clock shows.
+    LOCK_WAKING = concat!("SELECT ", columns!(), ", u.role, u.status = 'active' AS welcome,
+               clock_timestamp() AS database
           FROM wallstreet.schedules s JOIN users u ON u.id = s.user_id
          WHERE s.wake_at <= $1 ORDER BY s.wake_at LIMIT $2
            FOR NO KEY UPDATE OF s SKIP LOCKED");
