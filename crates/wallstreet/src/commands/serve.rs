@@ -11,7 +11,7 @@ use crate::{
     terminal,
 };
 use embedded_postgres::State;
-use platform::{Error, Platform, SystemClock, login, migrations};
+use platform::{Error, GuardedClock, Platform, login, migrations};
 use server::RateLimits;
 use std::{
     io,
@@ -95,7 +95,8 @@ async fn open(config: &Config, database: &Database) -> Result<Platform, Failure>
     // Here the data directory is known to be ours, so that it can keep secrets.
     let (jwt_secret, api_key_salt) = config.secrets()?;
     let settings = settings(config, jwt_secret, api_key_salt);
-    Ok(Platform::connect(database.url(), settings, Arc::new(SystemClock)).await?)
+    Ok(Platform::connect(database.url(), settings, Arc::new(GuardedClock::start(config.clock)))
+        .await?)
 }
 
 /// Sees to the sample administrator, and tells where everything is.

@@ -10,7 +10,7 @@ mod values;
 
 use crate::failure::{Exit, Failure};
 use ipnet::IpNet;
-use platform::{Environment, PoolSettings, Secret};
+use platform::{ClockSettings, Environment, PoolSettings, Secret};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
@@ -86,6 +86,8 @@ pub struct Config {
     pub logins: Logins,
     /// How often the ledger is checked; `None`: never.
     pub check_interval: Option<Duration>,
+    /// How time is judged.
+    pub clock: ClockSettings,
     /// A directive of `tracing`.
     pub log_level: String,
     /// How log lines look.
@@ -190,6 +192,10 @@ impl Reader {
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
+        let clock = ClockSettings {
+            tolerance: self.value("CLOCK_TOLERANCE", values::duration),
+            settle: self.value("CLOCK_SETTLE", values::duration),
+        };
         if development && !address.ip().is_loopback() {
             self.layers.warnings.push(format!(
                 "HOST {ip} lets other machines in, and development has an administrator with a published password: \
@@ -215,6 +221,7 @@ impl Reader {
             api_key_salt,
             logins,
             check_interval,
+            clock,
             log_level,
             log_format,
             effective: Vec::new(),

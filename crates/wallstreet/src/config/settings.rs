@@ -55,6 +55,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
     ("HTTP", HTTP),
     ("Database", DATABASE),
     ("Logins, keys and money", LOGINS),
+    ("Time", TIME),
     ("Logs", LOGS),
 ];
 
@@ -166,6 +167,19 @@ const LOGINS: &[Setting] = &[
         "LEDGER_CHECK_INTERVAL",
         Value("1h"),
         "How often a running server checks the whole ledger, as `wallstreet verify ledger` does; 0 for never.",
+    ),
+];
+
+const TIME: &[Setting] = &[
+    setting(
+        "CLOCK_TOLERANCE",
+        Value("10s"),
+        "How far the clocks of this machine and of the database may be apart; beyond it, what time decides waits.",
+    ),
+    setting(
+        "CLOCK_SETTLE",
+        Value("5m"),
+        "How long both clocks must agree until a jump is followed; after a doubt, deletions wait twice as long.",
     ),
 ];
 
