@@ -3,7 +3,7 @@
 
 use crate::{
     accounts, api_keys,
-    clock::Clock,
+    clock::{self, Clock, LongSure, Standing, Sure},
     db::{self, Connection},
     error::{Error, Result},
     lookup::Lookup,
@@ -11,6 +11,7 @@ use crate::{
     posting::{Contention, Queue},
     sessions,
     settings::{PoolSettings, Settings},
+    timekeeping,
     verification::{Report, Watch},
 };
 use deadpool_postgres::Pool;
@@ -38,9 +39,9 @@ struct Inner {
     watch: Watch,
 }
 
-/// What works beside the requests, the sealer and the checker, has connections of
-/// its own: it neither waits for requests nor makes them wait.
-const BESIDE: usize = 2;
+/// What works beside the requests, the sealer, the checker and the timekeeper, has
+/// connections of its own: it neither waits for requests nor makes them wait.
+const BESIDE: usize = 3;
 
 impl Platform {
     /// Opens the bank on a migrated database: a connection string of
@@ -64,7 +65,7 @@ impl Platform {
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
         let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, &[])?;
-        Ok(Self(Arc::new(Inner {
+        let platform = Self(Arc::new(Inner {
             pool,
             clock,
             settings,
@@ -76,7 +77,12 @@ impl Platform {
             sessions,
             beside,
             watch: Watch::default(),
-        })))
+        }));
+        // Before anything is recorded.
+        if let Some(clock) = platform.clock().guarded() {
+            timekeeping::ask(&platform, clock).await?;
+        }
+        Ok(platform)
     }
 
     /// One round trip to the database.
@@ -91,6 +97,26 @@ impl Platform {
     pub fn now(&self) -> Timestamp {
         let now = self.0.clock.now();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    /// The right to end what is over and to run what is due; `None`: time is in
+    /// doubt, and it waits.
+    pub(crate) fn sure(&self) -> Option<Sure> {
+        clock::sure(self.clock())
+    }
+
+    /// The right to remove what is old; `None`: it waits.
+    pub(crate) fn long_sure(&self) -> Option<LongSure> {
+        clock::long_sure(self.clock())
+    }
+
+    /// How time stands on this server; `None`: its clock judges nothing.
+    pub fn time(&self) -> Option<Arc<Standing>> {
+        self.clock().guarded().map(clock::GuardedClock::standing)
     }
 
     /// What the operator decided.

@@ -271,6 +271,8 @@ coded! {
         LastAdmin = "last_admin", "This is the last active administrator: appoint another one first";
         /// Somebody asked for its outcome before it came, and was told "never".
         KeyVoid = "idempotency_key_void", "This Idempotency-Key was declared void when its outcome was asked for: use a new one";
+        /// The key was used more than a week ago: see [`crate::idempotency`].
+        KeyExpired = "idempotency_key_expired", "This Idempotency-Key was used more than 7 days ago and its answer is not kept any more: ask /transactions/outcome with the key, or look into the list of transactions, and use a new key only if it was not done";
         /// The same idempotency key is at work at this moment.
         InFlight = "idempotency_in_flight", "A request with this Idempotency-Key is still running: try again in a second";
     }

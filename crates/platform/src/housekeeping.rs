@@ -1,7 +1,8 @@
 //! What time does. What has outlived its use is removed, a bounded number of rows
-//! at a time: idempotency keys, sessions long expired, quotes that nobody used; money
-//! and audit rows never are. Transactions whose time is over are ended, and those that
-//! complete by themselves are completed when they are due.
+//! at a time: answers under idempotency keys, keys, sessions long expired, quotes
+//! that nobody used; money and audit rows never are. Transactions whose time is over
+//! are ended, and those that complete by themselves are completed when they are due.
+//! All of it waits while time is in doubt.
 
 use crate::{Platform, error::Result, fx, idempotency, orders, sessions, transactions};
 use std::time::{Duration, Instant};
@@ -45,30 +46,35 @@ async fn clean(platform: &Platform) {
     loop {
         match sweep(platform).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed expired sessions and keys"),
+            Ok(removed) => {
+                tracing::info!(removed, "removed expired sessions, keys and what they kept")
+            }
             Err(error) => tracing::warn!(%error, "housekeeping will try again later"),
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-/// Removes everything that has expired by now; says how many rows.
+/// Removes everything that has expired by now; says how many rows. Until time has
+/// been sure for long it waits.
 ///
 /// # Errors
 /// [`crate::Error::Unavailable`] while the database does not answer.
 pub async fn sweep(platform: &Platform) -> Result<u64> {
     let mut removed = 0;
     // What expires while it is at work is the next one's.
-    let now = platform.now();
+    let Some(until) = platform.long_sure() else { return Ok(0) };
     loop {
         let began = Instant::now();
         let connection = platform.connection().await?;
-        let round = idempotency::purge(&connection, now).await?
-            + sessions::purge(&connection, now).await?
-            + fx::purge(&connection, now).await?
+        let round = idempotency::shrink(&connection, until).await?
+            + idempotency::purge(&connection, until).await?
+            + sessions::purge(&connection, until).await?
+            + fx::purge(&connection, until).await?
             + transactions::purge_retries(&connection).await?;
         removed += round;
-        if round == 0 {
+        // Time may have come into doubt while it was at work.
+        if round == 0 || platform.long_sure().is_none() {
             return Ok(removed);
         }
         drop(connection);

@@ -4,10 +4,14 @@
 //! stands for and keeps the outcome, also a refusal, so that a retry reads the
 //! very same answer. Keys live in the name of a user. What never became an
 //! outcome — bad input, a database that was down — leaves no key behind.
+//!
+//! An answer is kept for a week, a key for a year: after a week its row shrinks in
+//! place to a stub, which still refuses a second effect, but cannot tell the first.
 
 use crate::{
     Platform,
     actor::Actor,
+    clock::LongSure,
     db::{Connection, Param, Tx, Utc, statements, time},
     error::{Conflict, Error, Original, Result},
     facts::{self, By, Fact},
@@ -16,9 +20,12 @@ use jiff::Timestamp;
 use ledger::{Refusal, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-/// How long a key is kept; promised are 24 hours.
-pub(crate) const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+/// How long an answer is kept; promised are 24 hours.
+const ANSWERED: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+/// How long a key is kept: so long it has at most one effect, and "never" stays true.
+const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(365 * 24);
 
 /// The client's name for one request, and what the request was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +57,7 @@ impl IdempotencyKey {
     }
 
     /// A key of the bank's own. Its name has a blank, so no client can send it, and
-    /// it is kept as long as what it stands for: [`purge`] leaves it alone.
+    /// it is kept as long as what it stands for: [`shrink`] and [`purge`] leave it alone.
     pub(crate) fn internal(name: String) -> Self {
         debug_assert!(name.contains(' '), "{name}");
         let fingerprint = Sha256::digest(&name).to_vec();
@@ -81,6 +88,22 @@ pub(crate) enum Recorded<T> {
     Batch,
     /// It had never been seen when somebody asked, and so it never will be.
     Void,
+    /// How it came out, when the answer is not kept any more; [`SHRINK`] writes it.
+    Stub(Stub),
+}
+
+/// What is left of an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stub {
+    /// It was done; of a transaction, its id.
+    Done(Option<Uuid>),
+    /// The bank said no.
+    Refused,
+    /// It names a batch.
+    Batch,
+    /// See [`Recorded::Void`].
+    Void,
 }
 
 /// A key's row.
@@ -109,6 +132,7 @@ impl Earlier {
 
     /// The first outcome again, for the same request.
     pub(crate) fn replay<T: DeserializeOwned>(self, key: &IdempotencyKey) -> Result<Outcome<T>> {
+        // A void key and a stub do not know what the request was.
         if !self.fingerprint.is_empty() && self.fingerprint != key.fingerprint {
             return Err(Error::KeyReused);
         }
@@ -120,9 +144,17 @@ impl Earlier {
                 Err(Error::Refused { refusal, at, original: Some(self.original) })
             }
             Recorded::Batch => Err(Error::KeyReused),
-            Recorded::Void => Err(Error::Conflict(Conflict::KeyVoid)),
+            Recorded::Void | Recorded::Stub(Stub::Void) => Err(Error::Conflict(Conflict::KeyVoid)),
+            Recorded::Stub(_) => Err(Error::Conflict(Conflict::KeyExpired)),
         }
     }
+}
+
+/// Whether a row is a stub; the indexes by age say it in the same words.
+macro_rules! stub {
+    () => {
+        "starts_with(coalesce(outcome, ''), '{\"stub\"')"
+    };
 }
 
 statements! {
@@ -141,10 +173,22 @@ statements! {
     /// Names a batch.
     NAME_BATCH = "INSERT INTO wallstreet.idempotency_keys (user_id, key, fingerprint, outcome, request_id, created_at)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, key) DO NOTHING";
-    /// Forgets old keys of clients, a bounded number at a time.
-    PURGE = "DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
+    /// Leaves stubs of clients' old keys, a bounded number at a time.
+    SHRINK = concat!("UPDATE wallstreet.idempotency_keys
+           SET fingerprint = '', request_id = '', outcome = CASE
+                   WHEN outcome = '\"void\"' THEN '{\"stub\":\"void\"}'
+                   WHEN outcome = '\"batch\"' THEN '{\"stub\":\"batch\"}'
+                   WHEN outcome LIKE '{\"refused\":%' THEN '{\"stub\":\"refused\"}'
+                   ELSE json_build_object('stub', json_build_object('done',
+                       CASE WHEN outcome::json #> '{done,reference_number}' IS NOT NULL
+                            THEN outcome::json #> '{done,id}' END))::text END
+         WHERE ctid = ANY (ARRAY(SELECT ctid FROM wallstreet.idempotency_keys
+                WHERE created_at < $1 AND strpos(key, ' ') = 0 AND NOT ", stub!(), "
+                ORDER BY created_at LIMIT 1000 FOR UPDATE SKIP LOCKED))");
+    /// Forgets stubs, a bounded number at a time.
+    PURGE = concat!("DELETE FROM wallstreet.idempotency_keys WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM wallstreet.idempotency_keys
-         WHERE created_at < $1 AND strpos(key, ' ') = 0 ORDER BY created_at LIMIT 1000))";
+         WHERE created_at < $1 AND ", stub!(), " ORDER BY created_at LIMIT 1000))");
 }
 
 /// Takes the key for the caller's transaction, or replays its outcome.
@@ -199,7 +243,10 @@ pub(crate) async fn open_batch(
     let row = connection.find(FIND, &[&user, &key.key]).await?;
     let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
     match earlier.outcome.as_deref().map(serde_json::from_str::<Recorded<serde::de::IgnoredAny>>) {
-        Some(Ok(Recorded::Void)) => Err(Error::Conflict(Conflict::KeyVoid)),
+        Some(Ok(Recorded::Void | Recorded::Stub(Stub::Void))) => {
+            Err(Error::Conflict(Conflict::KeyVoid))
+        }
+        Some(Ok(Recorded::Stub(_))) => Err(Error::Conflict(Conflict::KeyExpired)),
         Some(Ok(Recorded::Batch)) if earlier.fingerprint == key.fingerprint => Ok(()),
         _ => Err(Error::KeyReused),
     }
@@ -217,14 +264,27 @@ pub enum Fate<T> {
     },
     /// The bank said no.
     Refused {
-        /// Why.
-        refusal: Refusal,
+        /// Why; not known any more after a week.
+        refusal: Option<Refusal>,
         /// When.
         at: Timestamp,
     },
     /// It was never seen, and from now on it is impossible.
     Void {
         /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// What a key knows.
+pub(crate) enum Told<T> {
+    /// All that there is to know.
+    All(Fate<T>),
+    /// That it was done, and as what transaction.
+    Done {
+        /// The transaction.
+        id: Uuid,
+        /// When.
         at: Timestamp,
     },
 }
@@ -239,7 +299,7 @@ pub(crate) async fn fate<T: DeserializeOwned>(
     platform: &Platform,
     actor: &Actor,
     key: &str,
-) -> Result<Fate<T>> {
+) -> Result<Told<T>> {
     let key = IdempotencyKey::new(key, &[])?;
     let user = actor.user_id.0;
     let at = platform.now();
@@ -251,27 +311,37 @@ pub(crate) async fn fate<T: DeserializeOwned>(
         let fact = Fact::KeyVoided { user: actor.user_id, key: key.key };
         facts::record_in(&tx, platform.new_id(), By::actor(actor, at), fact).await?;
         tx.commit().await?;
-        return Ok(Fate::Void { at });
+        return Ok(Told::All(Fate::Void { at }));
     }
     let row = tx.find(FIND, &[&user, &key.key]).await?;
     let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
     let at = earlier.original.at;
     let outcome = earlier.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
     match serde_json::from_str(&outcome) {
-        Ok(Recorded::Done(value)) => Ok(Fate::Committed { value, at }),
-        Ok(Recorded::Refused(refusal)) => Ok(Fate::Refused { refusal, at }),
-        Ok(Recorded::Void) => Ok(Fate::Void { at }),
-        Ok(Recorded::Batch) => {
+        Ok(Recorded::Done(value)) => Ok(Told::All(Fate::Committed { value, at })),
+        Ok(Recorded::Refused(refusal)) => {
+            Ok(Told::All(Fate::Refused { refusal: Some(refusal), at }))
+        }
+        Ok(Recorded::Stub(Stub::Done(Some(id)))) => Ok(Told::Done { id, at }),
+        Ok(Recorded::Stub(Stub::Refused)) => Ok(Told::All(Fate::Refused { refusal: None, at })),
+        Ok(Recorded::Void | Recorded::Stub(Stub::Void)) => Ok(Told::All(Fate::Void { at })),
+        Ok(Recorded::Batch | Recorded::Stub(Stub::Batch)) => {
             let text =
                 "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
             Err(Error::invalid("key", "names_a_batch", text))
         }
-        Err(_) => Err(Error::KeyReused),
+        Ok(Recorded::Stub(Stub::Done(None))) | Err(_) => Err(Error::KeyReused),
     }
 }
 
+/// Leaves stubs of clients' keys older than [`ANSWERED`]; says of how many.
+pub(crate) async fn shrink(connection: &Connection, sure: LongSure) -> Result<u64> {
+    let before = sure.now().saturating_sub(ANSWERED).map_err(Error::internal)?;
+    connection.execute(SHRINK, &[&Utc(before)]).await
+}
+
 /// Forgets clients' keys older than [`KEPT`]; says how many.
-pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
-    let before = now.saturating_sub(KEPT).map_err(Error::internal)?;
+pub(crate) async fn purge(connection: &Connection, sure: LongSure) -> Result<u64> {
+    let before = sure.now().saturating_sub(KEPT).map_err(Error::internal)?;
     connection.execute(PURGE, &[&Utc(before)]).await
 }

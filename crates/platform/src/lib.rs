@@ -50,6 +50,7 @@ pub mod audit_logs;
 pub mod seals;
 pub mod verification;
 // What is done beside the requests.
+pub mod timekeeping;
 pub mod housekeeping;
 // Every statement of the crate, for the test that prepares them all.
 pub mod statements;
@@ -58,7 +59,7 @@ pub mod statements;
 mod context;
 
 pub use actor::{Actor, Credential, Origin, Permission, Role};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ClockSettings, GuardedClock, ManualClock, SystemClock};
 pub use context::Platform;
 pub use error::{Error, Result};
 pub use idempotency::{Fate, IdempotencyKey, Outcome};

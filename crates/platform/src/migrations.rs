@@ -60,6 +60,7 @@ pub const ALL: &[Migration] = migrations![
     11 "011_seals",
     14 "014_quotes",
     15 "015_authority",
+    16 "016_time",
     17 "017_quotas",
 ];
 

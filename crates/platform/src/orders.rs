@@ -8,7 +8,7 @@ use crate::{
     actor::{Actor, Credential, Permission},
     clock::moment,
     error::{Error, Resource, Result},
-    idempotency::{self, Fate, IdempotencyKey, Outcome},
+    idempotency::{self, Fate, IdempotencyKey, Outcome, Told},
     posting::{Order, Scheduled, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
@@ -164,7 +164,13 @@ pub async fn open_batch(platform: &Platform, actor: &Actor, key: &IdempotencyKey
 /// [`Error::KeyReused`] when the key stands for something else.
 pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    idempotency::fate(platform, actor, key).await
+    match idempotency::fate(platform, actor, key).await? {
+        Told::All(fate) => Ok(fate),
+        Told::Done { id, at } => {
+            let value = transactions::visible(platform, actor, TransactionId(id)).await?;
+            Ok(Fate::Committed { value, at })
+        }
+    }
 }
 
 fn refuse_twins(drafts: &[(Draft, Option<IdempotencyKey>)]) -> Result<()> {
@@ -354,12 +360,14 @@ pub async fn reverse(
 }
 
 /// Ends pending transactions whose time is over; says how many. A few at a time,
-/// soonest first; what cannot be ended now is tried again.
+/// soonest first; what cannot be ended now is tried again. While time is in doubt it
+/// waits.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while the database cannot be reached.
 pub async fn expire(platform: &Platform) -> Result<usize> {
-    let due = transactions::due(platform).await?;
+    let Some(sure) = platform.sure() else { return Ok(0) };
+    let due = transactions::due(platform, sure).await?;
     let bank = Actor::bank();
     let orders = due.into_iter().map(|(transaction, touches)| {
         let action = Action::Expire(transaction);
@@ -379,7 +387,8 @@ pub async fn expire(platform: &Platform) -> Result<usize> {
 /// # Errors
 /// [`Error::Unavailable`] while the database cannot be reached.
 pub async fn complete_due(platform: &Platform) -> Result<usize> {
-    let due = transactions::to_complete(platform).await?;
+    let Some(sure) = platform.sure() else { return Ok(0) };
+    let due = transactions::to_complete(platform, sure).await?;
     let bank = Actor::bank();
     let ids: Vec<TransactionId> = due.iter().map(|(transaction, _)| *transaction).collect();
     let orders = due.into_iter().map(|(transaction, touches)| {

@@ -3,7 +3,7 @@
 
 use crate::{
     accounts, api_keys, audit_logs, entries, facts, fx, idempotency, mandates, posting, schedules,
-    seals, sessions, transactions, users, verification,
+    seals, sessions, timekeeping, transactions, users, verification,
 };
 
 /// `(slice, name, statement)` of every statement the running product uses.
@@ -24,6 +24,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("audit_logs", audit_logs::STATEMENTS),
         ("seals", seals::STATEMENTS),
         ("verification", verification::STATEMENTS),
+        ("timekeeping", timekeeping::ALL),
     ];
     let named = |(slice, statements): (&'static str, &'static [(&'static str, &'static str)])| {
         statements.iter().map(move |(name, sql)| (slice, *name, *sql))

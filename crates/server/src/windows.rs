@@ -71,12 +71,11 @@ impl<T: Default> Windows<T> {
         if self.open.len() >= CAPACITY && !self.open.contains_key(&identity) {
             self.make_room(now);
         }
-        let fresh = || Window {
-            ends: now.saturating_add(self.length).unwrap_or(Timestamp::MAX),
-            kept: T::default(),
-        };
+        let latest = now.saturating_add(self.length).unwrap_or(Timestamp::MAX);
+        let fresh = || Window { ends: latest, kept: T::default() };
         let window = self.open.entry(identity).or_insert_with(fresh);
-        if window.ends <= now {
+        // One that ends later than a new one was opened by a clock that was ahead.
+        if window.ends <= now || window.ends > latest {
             *window = fresh();
         }
         window
@@ -112,6 +111,14 @@ mod tests {
         assert_eq!(windows.at(address(1), last).kept, 2);
         let end = start.saturating_add(SignedDuration::from_secs(60)).unwrap();
         assert_eq!(windows.at(address(1), end).kept, 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_a_window_longer() {
+        let mut windows = Windows::<u32>::of(SignedDuration::from_secs(60));
+        let ahead = Timestamp::from_second(8 * 24 * 60 * 60).unwrap();
+        windows.at(address(1), ahead).kept += 1;
+        assert_eq!(windows.at(address(1), Timestamp::UNIX_EPOCH).kept, 0);
     }
 
     #[test]

@@ -126,11 +126,14 @@ pub struct PastBalance {
 }
 
 /// A place in an account's history.
+#[derive(Clone, Copy)]
 struct Place {
     sequence: i64,
     balance: Money,
     /// The newest entry there was when this was asked.
     newest: i64,
+    /// When that one was recorded.
+    recorded: Option<Timestamp>,
 }
 
 /// What an account held at a moment that has passed, at a cost that grows with the
@@ -149,14 +152,17 @@ pub async fn balance_at(
 ) -> Result<PastBalance> {
     let currency = accounts::get(platform, actor, account).await?.currency;
     let at = as_stored(at)?;
-    if at > platform.now() {
+    let now = as_stored(platform.now())?;
+    if at > now {
         let text = "must not be in the future: leave it out for what the account holds now";
         return Err(Error::invalid("at", "out_of_range", text));
     }
-    // A border is the first moment that does not count any more.
-    let border = at.checked_add(SignedDuration::from_micros(1)).map_err(Error::internal)?;
+    // A border is the first moment that does not count any more. Now has none: it has
+    // all that the balance has.
+    let border = (at < now).then(|| at.checked_add(SignedDuration::from_micros(1)));
+    let border = border.transpose().map_err(Error::internal)?;
     let connection = platform.connection().await?;
-    let [place] = store::places(&connection, account, [Some(border)], basis).await?;
+    let [place] = store::places(&connection, account, [border], basis).await?;
     Ok(PastBalance { balance: place.balance, currency, at, basis, sequence: place.sequence })
 }
 

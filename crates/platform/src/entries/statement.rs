@@ -14,7 +14,7 @@ use crate::{
     actor::Actor,
     error::{Error, Result},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{AccountId, Direction, Money};
 use std::fmt;
 
@@ -65,8 +65,8 @@ impl fmt::Display for Turnover {
     }
 }
 
-/// Draws a statement for the period from `from` until before `to`, which is now
-/// unless said otherwise.
+/// Draws a statement for the period from `from` until before `to`; without it, of all
+/// that the balance has.
 ///
 /// # Errors
 /// A period that ends in the future or before it begins;
@@ -80,27 +80,31 @@ pub async fn statement(
     basis: Basis,
 ) -> Result<Statement> {
     let account = accounts::get(platform, actor, account).await?;
-    let now = platform.now();
-    let (from, to) = (from.map(as_stored).transpose()?, as_stored(to.unwrap_or(now))?);
-    if to > now {
+    let now = as_stored(platform.now())?;
+    let (from, border) = (from.map(as_stored).transpose()?, to.map(as_stored).transpose()?);
+    if border.is_some_and(|to| to > now) {
         let text = "must not be in the future: leave it out for a statement until now";
         return Err(Error::invalid("to", "out_of_range", text));
     }
-    if from.is_some_and(|from| from > to) {
+    if from.is_some_and(|from| from > border.unwrap_or(now)) {
         return Err(Error::invalid("from", "out_of_range", "must not be after to, or after now"));
     }
     let connection = platform.connection().await?;
     let (first, last) = match from {
         Some(_) => {
             let [first, last] =
-                store::places(&connection, account.id, [from, Some(to)], basis).await?;
+                store::places(&connection, account.id, [from, border], basis).await?;
             (first, last)
         }
         None => {
-            let [last] = store::places(&connection, account.id, [Some(to)], basis).await?;
-            (Place { sequence: 0, balance: Money::ZERO, newest: last.newest }, last)
+            let [last] = store::places(&connection, account.id, [border], basis).await?;
+            (Place { sequence: 0, balance: Money::ZERO, ..last }, last)
         }
     };
+    // The clock does not leave out what was recorded while it was ahead.
+    let behind = |newest: Timestamp| newest.saturating_add(SignedDuration::from_micros(1));
+    let behind = last.recorded.map(behind).transpose().map_err(Error::internal)?;
+    let to = border.unwrap_or(behind.map_or(now, |behind| behind.max(now)));
     let last_sequence = match basis {
         Basis::Recorded => last.sequence,
         Basis::Effective => last.newest,

@@ -59,7 +59,7 @@ statements! {
                             UNION ALL
                             SELECT recorded_at FROM wallstreet.entries
                              WHERE target_id = $1 AND target_seq = open.middle) AS e)
-        SELECT low AS sequence, newest,
+        SELECT low AS sequence, newest, (SELECT newest_entry_at FROM accounts WHERE id = $1) AS recorded,
                CASE low WHEN 0 THEN 0 ELSE
                    (SELECT source_balance FROM wallstreet.entries WHERE source_id = $1 AND source_seq = low
                     UNION ALL
@@ -111,7 +111,12 @@ pub(super) async fn places<const N: usize>(
 
 fn read_place(row: &Row) -> Result<Place> {
     let Numeric(balance) = row.try_get("balance")?;
-    Ok(Place { sequence: row.try_get("sequence")?, balance, newest: row.try_get("newest")? })
+    Ok(Place {
+        sequence: row.try_get("sequence")?,
+        balance,
+        newest: row.try_get("newest")?,
+        recorded: maybe_time(row, "recorded")?,
+    })
 }
 
 /// The entries `low + 1 ..= high`, oldest first.

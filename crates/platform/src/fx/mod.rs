@@ -11,6 +11,7 @@ mod store;
 use crate::{
     Platform,
     actor::{Actor, Permission},
+    clock::LongSure,
     db::{Connection, Numeric, Param, Utc},
     error::{Error, Forbidden, Resource, Result},
     facts::{self, By, Fact, Offer},
@@ -287,7 +288,7 @@ pub async fn get(platform: &Platform, actor: &Actor, quote: QuoteId) -> Result<Q
 }
 
 /// Removes quotes that nobody used in time; says how many.
-pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
-    let before = now.saturating_sub(REMEMBERED).map_err(Error::internal)?;
+pub(crate) async fn purge(connection: &Connection, sure: LongSure) -> Result<u64> {
+    let before = sure.now().saturating_sub(REMEMBERED).map_err(Error::internal)?;
     connection.execute(store::PURGE, &[&Utc(before)]).await
 }

@@ -7,6 +7,7 @@
 
 use super::{
     Answer, Order, Scheduled,
+    doubt::{self, Doubt},
     draft::{Draft, named},
     read,
     references::References,
@@ -15,6 +16,7 @@ use super::{
     waiting::Job,
 };
 use crate::{
+    clock::Clock,
     db::{self, BUSY, Flight, time},
     error::{Error, Original, Result},
     facts,
@@ -91,6 +93,7 @@ pub(super) struct Posted {
 pub(super) async fn read<'o>(
     flight: &Flight,
     jobs: &'o [Job],
+    clock: &dyn Clock,
     mut draft: Draft<'o>,
     patience: Patience,
     again: bool,
@@ -146,13 +149,15 @@ pub(super) async fn read<'o>(
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
     read::lock_quotes(flight, &orders, &mut draft).await?;
-    Ok(Batch { jobs, patience, xid, earlier, mandates: mandates?, draft })
+    let doubt = (!clock.agrees(at, draft.started)).then(|| Doubt::between(at, draft.started));
+    Ok(Batch { jobs, patience, doubt, xid, earlier, mandates: mandates?, draft })
 }
 
 /// Orders with all that they need to be decided.
 pub(super) struct Batch<'o> {
     jobs: &'o [Job],
     patience: Patience,
+    doubt: Option<Doubt>,
     xid: String,
     earlier: HashMap<(UserId, &'o str), Earlier>,
     mandates: Vec<Mandate>,
@@ -243,9 +248,13 @@ impl<'o> Batch<'o> {
         mandate.judge(self.draft.at, users_settle).map_err(PauseReason::error)
     }
 
-    /// What the rules cannot judge: accounts that somebody else holds, and rows
-    /// that were written without the platform, for which nothing was held.
+    /// What the rules cannot judge: a time that is in doubt, accounts that somebody
+    /// else holds, and rows that were written without the platform, for which nothing
+    /// was held.
     fn refuse_unread(&self, order: &Order) -> Option<Error> {
+        if self.doubt.is_some_and(|doubt| doubt.matters_to(order, &self.draft.book)) {
+            return Some(doubt::refusal());
+        }
         let row = named(&order.action).and_then(|id| self.draft.rows.get(&id));
         if row.is_some_and(|row| row.direction.is_none()) {
             return Some(Refusal::TransactionForeign.into());

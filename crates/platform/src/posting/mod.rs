@@ -9,6 +9,7 @@
 
 mod batch;
 mod contention;
+mod doubt;
 mod draft;
 mod read;
 mod references;

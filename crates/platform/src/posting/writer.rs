@@ -147,7 +147,7 @@ impl Writer {
         let lent = timeout(STEP_PATIENCE, Flight::lend(&self.pool, &batch::STATEMENTS)).await;
         let flight = lent.map_err(|_| refused("the database went silent at the door"))??;
         let draft = Draft::new(Book::new(moment(at)).within(self.quota), at);
-        let reading = batch::read(&flight, jobs, draft, patience, again);
+        let reading = batch::read(&flight, jobs, self.clock.as_ref(), draft, patience, again);
         let Ok(read) = timeout(STEP_PATIENCE, reading).await else {
             return Err(refused("the database went silent before anything was written"));
         };

@@ -14,7 +14,8 @@ use super::{Missed, PauseReason, Run, RunStatus, Schedule, Status, rows, store};
 use crate::{
     Platform,
     actor::{Actor, Credential, Origin, Role},
-    db::{Tx, Utc},
+    clock::Sure,
+    db::{Tx, Utc, time},
     error::{Error, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
@@ -131,12 +132,17 @@ struct Due {
 }
 
 /// Marks what is due as begun; first notes as skipped what nobody wants any more.
+/// While time is in doubt nothing is due.
 async fn begin(platform: &Platform) -> Result<Vec<Due>> {
-    let now = platform.now();
+    let mut due = Vec::new();
+    let Some(now) = platform.sure().map(Sure::now) else { return Ok(due) };
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
-    let mut due = Vec::new();
     for row in tx.query(store::LOCK_WAKING, &[&Utc(now), &BATCH]).await? {
+        if !platform.clock().agrees(now, time(&row, "database")?) {
+            tracing::warn!("the database's clock has jumped: schedules wait");
+            return Ok(Vec::new());
+        }
         let mut schedule = store::read(&row)?;
         if schedule.missed == Missed::Skip && !schedule.begun {
             skip_missed_in(&tx, platform, &mut schedule, now).await?;

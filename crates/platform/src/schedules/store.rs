@@ -49,8 +49,10 @@ statements! {
     /// Some whose run has begun, to be noted; always in the same order.
     LOCK_BEGUN = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
          WHERE s.id = ANY ($1::uuid[]) AND s.begun ORDER BY s.id FOR NO KEY UPDATE");
-    /// Those to be looked at now that nobody else is looking at.
-    LOCK_WAKING = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
+    /// Those to be looked at now that nobody else is looking at, and what the
+    /// database's clock shows.
+    LOCK_WAKING = concat!("SELECT ", columns!(), ", clock_timestamp() AS database
+          FROM wallstreet.schedules s
          WHERE s.wake_at <= $1 ORDER BY s.wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED");
     /// From now on, another credential stands behind it.
     ADOPT = "UPDATE wallstreet.schedules SET api_key_id = $2, updated_at = $3 WHERE id = $1";

@@ -10,7 +10,7 @@ mod store;
 use crate::{
     Platform,
     actor::{Actor, Credential, Origin, Role},
-    clock::Clock,
+    clock::{Clock, LongSure},
     db::{Connection, Tx, Utc, time, word},
     error::{Error, Resource, Result, Unauthenticated},
     facts::{self, By, Fact},
@@ -250,9 +250,9 @@ pub(crate) async fn end_all_in(
 }
 
 /// Forgets sessions that expired more than 30 days ago; says how many.
-pub(crate) async fn purge(connection: &Connection, now: Timestamp) -> Result<u64> {
+pub(crate) async fn purge(connection: &Connection, sure: LongSure) -> Result<u64> {
     let kept = jiff::SignedDuration::from_hours(30 * 24);
-    let before = now.saturating_sub(kept).map_err(Error::internal)?;
+    let before = sure.now().saturating_sub(kept).map_err(Error::internal)?;
     connection.execute(store::PURGE, &[&Utc(before)]).await
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod store;
 use crate::{
     Platform, accounts,
     actor::{Actor, Permission},
+    clock::Sure,
     db::{Connection, Numeric, Param, Tx, Utc},
     error::{Error, Resource, Result},
     facts::{self, By, Fact},
@@ -121,6 +122,15 @@ pub async fn get(
     transaction: TransactionId,
 ) -> Result<Transaction> {
     actor.require(Permission::ReadTransactions)?;
+    visible(platform, actor, transaction).await
+}
+
+/// One transaction of the caller's, whatever else they may read.
+pub(crate) async fn visible(
+    platform: &Platform,
+    actor: &Actor,
+    transaction: TransactionId,
+) -> Result<Transaction> {
     let scope = actor.scope().map(|user| user.0);
     let connection = platform.connection().await?;
     let row = connection.find(store::FIND, &[&transaction.0, &scope]).await?;
@@ -138,21 +148,29 @@ pub(crate) async fn accounts_of(
 }
 
 /// Pending ones whose time is over, soonest first, with the accounts they touch.
-pub(crate) async fn due(platform: &Platform) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
-    named(platform, store::DUE).await
+pub(crate) async fn due(
+    platform: &Platform,
+    sure: Sure,
+) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
+    named(platform, store::DUE, sure).await
 }
 
 /// Pending ones that are to complete by themselves by now, soonest first, with the
 /// accounts they touch; but for those that are to be tried again later.
 pub(crate) async fn to_complete(
     platform: &Platform,
+    sure: Sure,
 ) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
-    named(platform, store::TO_COMPLETE).await
+    named(platform, store::TO_COMPLETE, sure).await
 }
 
-async fn named(platform: &Platform, sql: &str) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
+async fn named(
+    platform: &Platform,
+    sql: &str,
+    sure: Sure,
+) -> Result<Vec<(TransactionId, Vec<AccountId>)>> {
     let connection = platform.connection().await?;
-    let rows = connection.query(sql, &[&Utc(platform.now())]).await?;
+    let rows = connection.query(sql, &[&Utc(sure.now())]).await?;
     rows.iter().map(|row| Ok((TransactionId(row.try_get("id")?), accounts_in(row)?))).collect()
 }
 

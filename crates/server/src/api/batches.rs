@@ -245,10 +245,11 @@ pub(crate) struct Known {
     outcome: &'static str,
     /// Since when that is so.
     at: Time,
-    /// As it was first answered.
+    /// As it was first answered; more than a week later, as it now stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     transaction: Option<Transaction>,
+    /// Why the bank said no; not kept for longer than a week.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<ItemError>,
@@ -262,8 +263,8 @@ fn outcomes() -> utoipa::openapi::Object {
 ///
 /// Tells it by the `Idempotency-Key` of the request. One that has never been seen is
 /// made impossible by asking: if it still arrives, it gets `idempotency_key_void`. So
-/// whoever reads `never` can stop, or order anew under another key. Keys are kept for
-/// a week: ask within it.
+/// whoever reads `never` can stop, or order anew under another key. A key is
+/// kept for a year, the answer under it for a week.
 #[utoipa::path(
     get, path = "/transactions/outcome", operation_id = "get_transaction_outcome",
     tag = "Transactions", params(OutcomeQuery),
@@ -292,8 +293,11 @@ pub(crate) async fn outcome(
             Known { transaction: Some(value.into()), ..known("committed", at) }
         }
         Fate::Refused { refusal, at } => {
-            let (code, message) = (refusal.code(), refusal.to_string());
-            let error = Some(ItemError { code, message, errors: Vec::new() });
+            let error = refusal.map(|refusal| ItemError {
+                code: refusal.code(),
+                message: refusal.to_string(),
+                errors: Vec::new(),
+            });
             Known { error, ..known("refused", at) }
         }
         Fate::Void { at } => known("never", at),

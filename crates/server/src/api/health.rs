@@ -2,6 +2,7 @@
 
 use crate::{
     App,
+    fields::Time,
     problem::Problem,
     reply::{Answer, Reply},
 };
@@ -48,6 +49,9 @@ pub(crate) enum Condition {
     Unhealthy,
     /// It is not configured.
     Disabled,
+    /// The clocks disagree. Money moves; what time alone decides waits.
+    #[serde(rename = "in_doubt")]
+    InDoubt,
 }
 
 /// How one service is.
@@ -61,6 +65,56 @@ pub(crate) struct Service {
 pub(crate) struct Services {
     status: Condition,
     services: EachService,
+    /// How time stands; absent where it is not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    time: Option<Standing>,
+}
+
+/// How time stands on this server: see `docs/clocks.md`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Standing {
+    status: Condition,
+    /// Since when.
+    since: Time,
+    /// What disagrees, and by how much.
+    doubts: Vec<String>,
+    /// What waits until time is sure.
+    #[schema(schema_with = waiting)]
+    waiting: Vec<&'static str>,
+    /// By how many seconds the machine's clock is ahead of the server's time.
+    machine_ahead: f64,
+    /// By how many seconds the database's clock is ahead of it.
+    #[schema(required)]
+    database_ahead: Option<f64>,
+    /// Something was recorded while a clock was ahead: on its accounts, new entries
+    /// bear the moment of the newest one, until this time is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    recorded_until: Option<Time>,
+}
+
+fn waiting() -> utoipa::openapi::Array {
+    let words = crate::openapi::one_of(&["deletions", "expiry", "schedules"]);
+    utoipa::openapi::ArrayBuilder::new().items(words).build()
+}
+
+impl From<&platform::clock::Standing> for Standing {
+    fn from(standing: &platform::clock::Standing) -> Self {
+        let acts: &[_] = if standing.acts_wait { &["expiry", "schedules"] } else { &[] };
+        let deletions: &[_] = if standing.deletions_wait { &["deletions"] } else { &[] };
+        let doubt = !standing.doubts.is_empty();
+        Self {
+            status: if doubt { Condition::InDoubt } else { Condition::Healthy },
+            since: Time(standing.since),
+            doubts: standing.doubts.iter().map(ToString::to_string).collect(),
+            waiting: [deletions, acts].concat(),
+            machine_ahead: standing.machine_ahead,
+            database_ahead: standing.database_ahead,
+            recorded_until: standing.recorded_until.map(Time),
+        }
+    }
 }
 
 /// Each by itself.
@@ -69,6 +123,7 @@ pub(crate) struct EachService {
     api: Condition,
     database: Condition,
     redis: Condition,
+    clock: Condition,
 }
 
 /// What this is
@@ -103,6 +158,8 @@ pub(crate) async fn health(State(app): State<App>) -> Reply<Health> {
 }
 
 /// How every part is
+///
+/// A clock that is in doubt is told here and is no reason to send requests elsewhere.
 #[utoipa::path(
     get, path = "/health/detailed", operation_id = "get_detailed_health", tag = "Health",
     security(()),
@@ -113,8 +170,11 @@ pub(crate) async fn health(State(app): State<App>) -> Reply<Health> {
 )]
 pub(crate) async fn detailed(State(platform): State<Platform>) -> Answer<Services> {
     let database = condition(&platform).await;
-    let services = EachService { api: Condition::Healthy, database, redis: Condition::Disabled };
-    let services = Services { status: database, services };
+    let time = platform.time().map(|standing| Standing::from(&*standing));
+    let clock = time.as_ref().map_or(Condition::Disabled, |time| time.status);
+    let redis = Condition::Disabled;
+    let services = EachService { api: Condition::Healthy, database, redis, clock };
+    let services = Services { status: database, services, time };
     match database {
         Condition::Unhealthy => {
             let data = serde_json::value::to_raw_value(&services).map_err(Problem::internal)?;

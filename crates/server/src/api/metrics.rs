@@ -14,6 +14,7 @@ use axum::{
 };
 use platform::{
     Platform,
+    clock::Standing,
     meter::{Counter, Distribution, Reading, TIMES},
     posting,
 };
@@ -117,6 +118,9 @@ impl Page {
             let name = "wallstreet_ledger_check_timestamp_seconds";
             page.gauge(name, "When the ledger was last checked by this server.", at);
         }
+        if let Some(standing) = app.platform.time() {
+            page.time(&standing);
+        }
         if let Some(bytes) = resident_memory() {
             page.gauge("process_resident_memory_bytes", "Memory of the process.", bytes);
         }
@@ -135,6 +139,34 @@ impl Page {
     fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.head(name, "gauge", help);
         self.line(name, "", value);
+    }
+
+    /// How time stands.
+    fn time(&mut self, standing: &Standing) {
+        let doubt = u64::from(!standing.doubts.is_empty());
+        self.gauge("wallstreet_clock_in_doubt", "Whether the clocks disagree.", doubt);
+        let since = u64::try_from(standing.since.as_second()).unwrap_or_default();
+        let name = "wallstreet_clock_since_timestamp_seconds";
+        self.gauge(name, "Since when time has been sure, or in doubt.", since);
+        let name = "wallstreet_clock_waiting";
+        self.head(name, "gauge", "Whether it waits until time is sure.");
+        for (what, waits) in [
+            ("deletions", standing.deletions_wait),
+            ("expiry", standing.acts_wait),
+            ("schedules", standing.acts_wait),
+        ] {
+            self.line(name, &format!("{{what=\"{what}\"}}"), waits.into());
+        }
+        let name = "wallstreet_clock_ahead_seconds";
+        self.head(name, "gauge", "By how much a clock is ahead of the server's time.");
+        let _ = writeln!(self.text, "{name}{{clock=\"machine\"}} {:.6}", standing.machine_ahead);
+        if let Some(ahead) = standing.database_ahead {
+            let _ = writeln!(self.text, "{name}{{clock=\"database\"}} {ahead:.6}");
+        }
+        let recorded = standing.recorded_until.map_or(0, jiff::Timestamp::as_second);
+        let name = "wallstreet_clock_recorded_until_timestamp_seconds";
+        let help = "Up to when something is recorded that still lies ahead; 0: nothing is.";
+        self.gauge(name, help, u64::try_from(recorded).unwrap_or_default());
     }
 
     fn plain(&mut self, name: &str, help: &str, reading: &Reading) {

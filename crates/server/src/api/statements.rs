@@ -153,7 +153,7 @@ pub(crate) async fn draw(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let at = platform.now();
-    let (from, to) = (asked.from.map(|from| from.0), asked.to.map(|to| to.by(at)));
+    let (from, to) = (asked.from.map(|from| from.0), asked.to.and_then(|to| to.by(at)));
     let basis = asked.basis.map_or(entries::Basis::Recorded, |basis| basis.0);
     let format = asked.format.unwrap_or_else(|| preferred(&headers));
     let mut statement = entries::statement(&platform, &actor, id, from, to, basis).await?;

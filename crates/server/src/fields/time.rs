@@ -92,10 +92,10 @@ bounds! {
 }
 
 impl End {
-    /// The end of what has happened by now: a day that is not over ends now.
-    pub(crate) fn by(self, now: Timestamp) -> Timestamp {
+    /// The end, if it is one: a day that is not over has none yet.
+    pub(crate) fn by(self, now: Timestamp) -> Option<Timestamp> {
         let begun = self.1.and_then(midnight).is_some_and(|midnight| midnight <= now);
-        if begun { self.0.min(now) } else { self.0 }
+        (!begun || self.0 <= now).then_some(self.0)
     }
 }
 

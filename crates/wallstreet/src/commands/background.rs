@@ -1,6 +1,6 @@
 //! What a server does beside its requests: schedules that fall due, seals, the check of the ledger, and housekeeping.
 
-use platform::{Platform, housekeeping, schedules, seals, verification};
+use platform::{Platform, housekeeping, schedules, seals, timekeeping, verification};
 use std::time::Duration;
 use tokio::{
     sync::oneshot,
@@ -24,6 +24,7 @@ impl Background {
     /// Begins; the ledger is checked every so often, if at all.
     pub fn start(platform: &Platform, check_every: Option<Duration>) -> Self {
         let mut others = JoinSet::new();
+        others.spawn(timekeeping::run(platform.clone()));
         others.spawn(housekeeping::run(platform.clone()));
         others.spawn(seals::run(platform.clone()));
         if let Some(every) = check_every {

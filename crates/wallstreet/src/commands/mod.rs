@@ -16,7 +16,7 @@ use crate::{
     terminal,
 };
 use clap::CommandFactory;
-use platform::{Platform, Secret, Settings, SystemClock};
+use platform::{GuardedClock, Platform, Secret, Settings};
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -82,7 +82,7 @@ async fn bank(config: &Config, database: &str) -> Result<Platform, Failure> {
     let secret = Secret::new(secret);
     let mut settings = settings(config, secret.clone(), secret);
     settings.pool.max = 2;
-    Ok(Platform::connect(database, settings, Arc::new(SystemClock)).await?)
+    Ok(Platform::connect(database, settings, Arc::new(GuardedClock::start(config.clock))).await?)
 }
 
 /// The bank's part of the configuration.

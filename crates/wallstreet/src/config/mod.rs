@@ -10,7 +10,7 @@ mod values;
 
 use crate::failure::{Exit, Failure};
 use ipnet::IpNet;
-use platform::{Environment, PendingSettings, PoolSettings, Quota, Secret};
+use platform::{ClockSettings, Environment, PendingSettings, PoolSettings, Quota, Secret};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
@@ -88,6 +88,8 @@ pub struct Config {
     pub pending: PendingSettings,
     /// How often the ledger is checked; `None`: never.
     pub check_interval: Option<Duration>,
+    /// How time is judged.
+    pub clock: ClockSettings,
     /// A directive of `tracing`.
     pub log_level: String,
     /// How log lines look.
@@ -193,6 +195,10 @@ impl Reader {
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
         let pending = self.pending();
+        let clock = ClockSettings {
+            tolerance: self.value("CLOCK_TOLERANCE", values::duration),
+            settle: self.value("CLOCK_SETTLE", values::duration),
+        };
         if development && !address.ip().is_loopback() {
             self.layers.warnings.push(format!(
                 "HOST {ip} lets other machines in, and development has an administrator with a published password: \
@@ -219,6 +225,7 @@ impl Reader {
             logins,
             pending,
             check_interval,
+            clock,
             log_level,
             log_format,
             effective: Vec::new(),

@@ -56,6 +56,7 @@ pub const SETTINGS: &[(&str, &[Setting])] = &[
     ("Database", DATABASE),
     ("Logins, keys and money", LOGINS),
     ("What stands pending", PENDING),
+    ("Time", TIME),
     ("Logs", LOGS),
 ];
 
@@ -185,6 +186,19 @@ const PENDING: &[Setting] = &[
         "PENDING_EXPIRY",
         Value("30d"),
         "After which time a pending order ends by itself that has no expiresAt of its own; 0 for never.",
+    ),
+];
+
+const TIME: &[Setting] = &[
+    setting(
+        "CLOCK_TOLERANCE",
+        Value("10s"),
+        "How far the clocks of this machine and of the database may be apart; beyond it, what time decides waits.",
+    ),
+    setting(
+        "CLOCK_SETTLE",
+        Value("5m"),
+        "How long both clocks must agree until a jump is followed; after a doubt, deletions wait twice as long.",
     ),
 ];
 
