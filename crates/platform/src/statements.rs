@@ -8,7 +8,7 @@ use crate::{
 
 /// `(slice, name, statement)` of every statement the running product uses.
 pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
-    let slices: [(&str, &[(&str, &str)]); 14] = [
+    let slices: [(&str, &[(&str, &str)]); 16] = [
         ("facts", facts::ALL),
         ("idempotency", idempotency::ALL),
         ("sessions", sessions::STATEMENTS),

@@ -149,6 +149,7 @@ pub(super) async fn read<'o>(
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
     read::lock_quotes(flight, &orders, &mut draft).await?;
+    let at = draft.at;
     let doubt = (!clock.agrees(at, draft.started)).then(|| Doubt::between(at, draft.started));
     Ok(Batch { jobs, patience, doubt, xid, earlier, mandates: mandates?, draft })
 }
