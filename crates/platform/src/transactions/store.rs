@@ -53,7 +53,8 @@ macro_rules! wanted {
 /// transfer the sender's half.
 macro_rules! counted {
     () => {
-        "status = 'pending' AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)"
+        "t.status = 'pending' \
+         AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)"
     };
 }
 
@@ -64,16 +65,16 @@ statements! {
     /// Which accounts a transaction can touch.
     ACCOUNTS = "SELECT account_id, counterparty_account_id FROM transactions WHERE id = $1";
     /// Pending ones whose time is over; of a transfer, the sender's half.
-    DUE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions
-         WHERE ", counted!(), " AND expires_at <= $1
-         ORDER BY expires_at LIMIT 500");
+    DUE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
+         WHERE ", counted!(), " AND t.expires_at <= $1
+         ORDER BY t.expires_at LIMIT 500");
     /// What an account has pending, and the bytes on one of these; both locked, in the
     /// order in which money locks them. Nothing if the transaction does not count.
     LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
                (octet_length(coalesce(t.description, ''))
                 + octet_length(coalesce(t.metadata, '{}')::text))::bigint AS bytes
-          FROM accounts a JOIN (SELECT * FROM transactions WHERE ", counted!(), ") t ON t.account_id = a.id
-         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)
+          FROM accounts a JOIN transactions t ON t.account_id = a.id
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2) AND ", counted!(), "
            FOR NO KEY UPDATE OF a, t");
     /// Other words on what an account has pending.
     COUNT_BYTES = "UPDATE accounts SET pending_bytes = $2 WHERE id = $1";

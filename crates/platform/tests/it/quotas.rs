@@ -9,6 +9,7 @@ use ledger::{Amount, Kind, Status, TransactionId};
 use platform::{
     Actor, Error, PendingSettings, Platform, Quota, Settings,
     accounts::Account,
+    migrations,
     orders::{self, Draft},
     transactions::{self, Description, Metadata, Transaction},
 };
@@ -266,6 +267,124 @@ async fn every_form_of_json_takes_as_many_bytes_as_the_database_says() {
     assert_sound(&client).await;
 }
 
+/// Random JSON, the same at every run.
+struct Scribbler(u64);
+
+impl Scribbler {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn one_of(&mut self, words: &[&str]) -> String {
+        words[usize::try_from(self.below(words.len() as u64)).unwrap()].to_owned()
+    }
+
+    fn number(&mut self) -> String {
+        let mut text = self.one_of(&["", "-"]) + &self.one_of(&["0", "7", "10", "1200", "305"]);
+        for _ in 0..self.below(2) {
+            text += &(".".to_owned() + &self.one_of(&["0", "00", "5", "50", "005", "1020"]));
+        }
+        for _ in 0..self.below(2) {
+            text += &(self.one_of(&["e", "E"])
+                + &self.one_of(&["", "+", "-"])
+                + &self.below(12).to_string());
+        }
+        text
+    }
+
+    fn string(&mut self) -> String {
+        let pieces = [
+            "a",
+            "ä",
+            "\\n",
+            "\\u0009",
+            "\\u000b",
+            "\\\"",
+            "\\/",
+            "\\ud83d\\ude00",
+            "😀",
+            " ",
+            "}",
+            ",",
+        ];
+        let inner: String = (0..self.below(5)).map(|_| self.one_of(&pieces)).collect();
+        format!("\"{inner}\"")
+    }
+
+    fn object(&mut self, depth: u64) -> String {
+        let pairs: Vec<String> = (0..self.below(5))
+            .map(|_| {
+                format!(
+                    "{}{}:{} {}",
+                    self.one_of(&["", " "]),
+                    self.string(),
+                    self.one_of(&["", "  "]),
+                    self.value(depth)
+                )
+            })
+            .collect();
+        format!("{{{}}}", pairs.join(","))
+    }
+
+    fn value(&mut self, depth: u64) -> String {
+        match self.below(if depth == 0 { 3 } else { 5 }) {
+            0 => self.number(),
+            1 => self.string(),
+            2 => self.one_of(&["true", "false", "null"]),
+            3 => self.object(depth - 1),
+            _ => {
+                let items: Vec<String> =
+                    (0..self.below(4)).map(|_| self.value(depth - 1)).collect();
+                format!("[{}]", items.join(" , "))
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_random_objects_take_as_many_bytes_as_the_database_says() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    let mut scribbler = Scribbler(17);
+    let texts: Vec<String> = (0..1_000).map(|_| scribbler.object(4)).collect();
+    let drafts = texts.iter().map(|text| (written(&account, "", text), None)).collect();
+    for answer in orders::create_all(&bank.platform, &ada, drafts, true).await.unwrap() {
+        answer.unwrap();
+    }
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn thousands_that_are_due_at_once_are_ended_and_make_room() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let end = bank.platform.now() + SignedDuration::from_mins(1);
+    let mut accounts = Vec::new();
+    for _ in 0..3 {
+        let account = bank.account(&ada).empty().await;
+        let until = || Draft { expires: Some(end), ..announced(&account) };
+        let drafts = (0..1_000).map(|_| (until(), None)).collect();
+        orders::create_all(&bank.platform, &ada, drafts, true).await.unwrap();
+        accounts.push(account);
+    }
+    bank.clock.advance(SignedDuration::from_mins(1));
+    let mut ended = 0;
+    loop {
+        match orders::expire(&bank.platform).await.unwrap() {
+            0 => break,
+            some => ended += some,
+        }
+    }
+    assert_eq!(ended, 3_000);
+    for account in &accounts {
+        assert_eq!(pending(&bank, account).await, (0, 0));
+    }
+    assert_sound(&bank.client().await).await;
+}
+
 #[tokio::test]
 async fn a_pending_order_that_names_no_end_gets_one() {
     let expiry = Some(Duration::from_secs(3_600));
@@ -295,6 +414,27 @@ async fn a_pending_order_that_names_no_end_gets_one() {
         Status::Pending
     );
     assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn the_migration_counts_what_stood_pending_before_it() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let (source, target) = (bank.account(&ada).with("9").await, bank.account(&ada).empty().await);
+    order(&bank, &ada, held(transfer(&source, &target, "1"))).await.unwrap();
+    order(&bank, &ada, written(&source, "for rent", r#"{"month":1}"#)).await.unwrap();
+    let gone = order(&bank, &ada, written(&target, "x", "{}")).await.unwrap();
+    orders::cancel(&bank.platform, &ada, gone.id, None).await.unwrap();
+    let client = bank.client().await;
+    let figures = async || {
+        let sql = "SELECT string_agg(to_jsonb(a)::text, ' ' ORDER BY id) FROM accounts a";
+        client.query_one(sql, &[]).await.unwrap().get::<_, String>(0)
+    };
+    let (before, counted) = (figures().await, pending(&bank, &source).await);
+    assert_eq!(counted, (2, 2 + 8 + 12));
+    migrations::down(&bank.database.url, 16).await.unwrap();
+    migrations::up(&bank.database.url, None).await.unwrap();
+    assert_eq!(figures().await, before);
 }
 
 #[tokio::test]
