@@ -63,6 +63,16 @@ const SINGLE: [(u16, &str, &str); 51] = [
         "user_has_money",
         "An account of the user still holds, owes or expects money, or is frozen: settle that before closing",
     ),
+    (
+        422,
+        "too_many_pending",
+        "As many orders of the account stand pending as may: process or cancel some, or wait until they expire",
+    ),
+    (
+        422,
+        "pending_too_large",
+        "The descriptions and metadata of the account's pending orders would take too many bytes; the message says how many",
+    ),
     (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
     (
         422,
@@ -102,7 +112,11 @@ const SINGLE: [(u16, &str, &str); 51] = [
         "One of an atomic batch was refused, and nothing was done: `errors` says which and why",
     ),
     (422, "batch_undone", "Another order of the same atomic batch was refused: nothing was done"),
-    (429, "rate_limit_exceeded", "Too many requests: wait for the seconds of `Retry-After`"),
+    (
+        429,
+        "rate_limit_exceeded",
+        "Too many requests, or items of batches: wait for the seconds of `Retry-After`",
+    ),
     (500, "internal_error", "A fault of the server: report `requestId`"),
     (
         503,

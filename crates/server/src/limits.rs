@@ -1,6 +1,7 @@
 //! How often somebody may come: two layers over [`crate::windows`].
 //!
-//! [`requests`] counts every request under `/api/v1`. [`attempts`] counts only
+//! [`requests`] counts every request under `/api/v1`, and [`Tally`] each further thing
+//! that one request asks for. [`attempts`] counts only
 //! what failed at the doors where passwords and tokens are tried, by address
 //! alone: sessions and keys are made at will. It lets no more tries run at once than may still fail: whoever comes in parallel waits
 //! for the outcome of the others, so the limit is exact.
@@ -13,14 +14,15 @@ use crate::{
     windows::{Identity, Windows},
 };
 use axum::{
-    extract::{Request, State},
-    http::{Extensions, HeaderName, HeaderValue},
+    extract::{FromRequestParts, Request, State},
+    http::{Extensions, HeaderName, HeaderValue, request::Parts},
     middleware,
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
 use platform::{Credential, Origin};
 use std::{
+    convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -64,11 +66,26 @@ impl Limits {
         Self { settings, requests: Mutex::new(requests), attempts: Mutex::new(attempts) }
     }
 
+    /// Counts a request, unless the window is used up.
     fn count(&self, identity: Identity, limit: u32, now: Timestamp) -> Standing {
         let mut windows = lock(&self.requests);
         let window = windows.at(identity, now);
         let remaining = limit.checked_sub(window.kept.saturating_add(1));
-        window.kept = window.kept.saturating_add(1);
+        window.kept += u32::from(remaining.is_some());
+        Standing { limit, remaining, ends: window.ends }
+    }
+
+    /// Counts what a request asks for beyond the first thing. The window may end above
+    /// its limit by what was let in last: so whoever asks for more than the limit is
+    /// served, once a window.
+    fn count_more(&self, identity: Identity, limit: u32, more: u32, now: Timestamp) -> Standing {
+        let mut windows = lock(&self.requests);
+        let window = windows.at(identity, now);
+        let room = window.kept <= limit;
+        if room {
+            window.kept = window.kept.saturating_add(more);
+        }
+        let remaining = room.then(|| limit.saturating_sub(window.kept));
         Standing { limit, remaining, ends: window.ends }
     }
 
@@ -101,19 +118,62 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The layer that counts every request under `/api/v1`.
-pub(crate) async fn requests(app: App, request: Request, next: impl Next) -> Response {
+pub(crate) async fn requests(app: App, mut request: Request, next: impl Next) -> Response {
     let (identity, limit) = counted(&app, &request);
     if limit == 0 || !request.uri().path().starts_with("/api/v1") {
         return next.run(request).await;
     }
     let now = app.platform.now();
     let standing = app.limits.count(identity, limit, now);
-    let mut response = match standing.remaining {
-        Some(_) => next.run(request).await,
-        None => standing.refuse(now),
-    };
-    standing.tell(&mut response);
+    if standing.remaining.is_none() {
+        let mut response = standing.refuse(now);
+        standing.tell(&mut response);
+        return response;
+    }
+    let counted = Arc::new(Counted { app, identity, standing: Mutex::new(standing) });
+    request.extensions_mut().insert(Tally(Some(Arc::clone(&counted))));
+    let mut response = next.run(request).await;
+    lock(&counted.standing).tell(&mut response);
     response
+}
+
+/// Where a handler says how many things a request asks for; of one without a limit
+/// nothing is counted.
+#[derive(Clone)]
+pub(crate) struct Tally(Option<Arc<Counted>>);
+
+/// Whom a request was counted for, and where they stand by now.
+struct Counted {
+    app: App,
+    identity: Identity,
+    standing: Mutex<Standing>,
+}
+
+impl Tally {
+    /// Counts so many things, of which the first was counted with the request. Refuses
+    /// them if others have used up the window meanwhile: to be asked before anything
+    /// is done.
+    pub(crate) fn count(&self, things: usize) -> Result<(), Problem> {
+        let more = u32::try_from(things.saturating_sub(1)).unwrap_or(u32::MAX);
+        let Some(Counted { app, identity, standing }) = self.0.as_deref().filter(|_| more > 0)
+        else {
+            return Ok(());
+        };
+        let (now, mut standing) = (app.platform.now(), lock(standing));
+        *standing = app.limits.count_more(*identity, standing.limit, more, now);
+        match standing.remaining {
+            Some(_) => Ok(()),
+            None => Err(standing.problem(now)),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Tally {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or(Self(None)))
+    }
 }
 
 /// The layer around the doors where secrets are tried.
@@ -178,9 +238,12 @@ pub(crate) fn address(extensions: &Extensions) -> Identity {
 }
 
 impl Standing {
+    fn problem(&self, now: Timestamp) -> Problem {
+        Problem::throttled(Duration::try_from(self.ends.duration_since(now)).unwrap_or_default())
+    }
+
     fn refuse(&self, now: Timestamp) -> Response {
-        let wait = Duration::try_from(self.ends.duration_since(now)).unwrap_or_default();
-        Problem::throttled(wait).into_response()
+        self.problem(now).into_response()
     }
 
     /// Sets the headers, unless a narrower limit has spoken.

@@ -53,7 +53,8 @@ macro_rules! wanted {
 /// transfer the sender's half.
 macro_rules! counted {
     () => {
-        "status = 'pending' AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)"
+        "t.status = 'pending' \
+         AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)"
     };
 }
 
@@ -64,15 +65,15 @@ statements! {
     /// Which accounts a transaction can touch.
     ACCOUNTS = "SELECT account_id, counterparty_account_id FROM transactions WHERE id = $1";
     /// Pending ones whose time is over; of a transfer, the sender's half.
-    DUE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions
-         WHERE ", counted!(), " AND expires_at <= $1
-         ORDER BY expires_at LIMIT 500");
+    DUE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
+         WHERE ", counted!(), " AND t.expires_at <= $1
+         ORDER BY t.expires_at LIMIT 500");
     /// Pending ones that are to complete by now; of a transfer, the sender's half.
-    TO_COMPLETE = concat!("SELECT id, account_id, counterparty_account_id FROM transactions t
-         WHERE ", counted!(), " AND complete_at <= $1
+    TO_COMPLETE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
+         WHERE ", counted!(), " AND t.complete_at <= $1
            AND NOT EXISTS (SELECT FROM wallstreet.completion_retries r
                             WHERE r.transaction_id = t.id AND r.retry_at > $1)
-         ORDER BY complete_at LIMIT 500");
+         ORDER BY t.complete_at LIMIT 500");
     /// Tries completions again later, each time twice as late.
     POSTPONE = "INSERT INTO wallstreet.completion_retries AS r (transaction_id, attempts, code, retry_at)
         SELECT id, 1, code, $3::timestamptz + interval '1 second'
@@ -90,8 +91,8 @@ statements! {
     LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
                (octet_length(coalesce(t.description, ''))
                 + octet_length(coalesce(t.metadata, '{}')::text))::bigint AS bytes
-          FROM accounts a JOIN (SELECT * FROM transactions WHERE ", counted!(), ") t ON t.account_id = a.id
-         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2)
+          FROM accounts a JOIN transactions t ON t.account_id = a.id
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2) AND ", counted!(), "
            FOR NO KEY UPDATE OF a, t");
     /// Other words on what an account has pending.
     COUNT_BYTES = "UPDATE accounts SET pending_bytes = $2 WHERE id = $1";

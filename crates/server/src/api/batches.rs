@@ -5,6 +5,7 @@ use crate::{
     caller::Caller,
     extract::{Keyed, item},
     fields::Time,
+    limits::Tally,
     openapi::IdempotencyHeader,
     problem::{FieldError, Problem},
     query::Query,
@@ -86,7 +87,8 @@ pub(crate) struct ItemError {
 /// Up to 1,000, in as few database transactions as there can be. Each is answered as a request of its
 /// own would be, and can have an idempotency key of its own; one without is known
 /// by the request's `Idempotency-Key` and its place. With `atomic`, all are done in
-/// one or none at all, and the answer says why.
+/// one or none at all, and the answer says why. Towards the rate limit a batch counts as
+/// many requests as it has items; it is let in while the window has any room.
 #[utoipa::path(
     post, path = "/transactions/batch", operation_id = "create_transactions", tag = "Transactions",
     params(IdempotencyHeader), request_body = CreateBatch,
@@ -102,6 +104,7 @@ pub(crate) struct ItemError {
 pub(crate) async fn create(
     State(platform): State<Platform>,
     Caller(actor): Caller,
+    tally: Tally,
     Keyed(whole, batch): Keyed<CreateBatch>,
 ) -> Answer<Batch> {
     let atomic = batch.atomic.unwrap_or(false);
@@ -114,6 +117,7 @@ pub(crate) async fn create(
         let text = "must have 1 to 1000 items: send more in several requests";
         return Err(Problem::field("transactions", "invalid_length", text));
     }
+    tally.count(batch.transactions.len())?;
     let mut drafts = Vec::with_capacity(batch.transactions.len());
     let mut unread = Vec::new();
     for (place, raw) in batch.transactions.iter().enumerate() {

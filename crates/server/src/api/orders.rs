@@ -51,7 +51,8 @@ macro_rules! order {
             /// Complete it at once.
             process: Option<bool>,
             /// From when on it can no longer be completed, and what it holds is given
-            /// back; for a pending one.
+            /// back; for a pending one. One that does not say gets the end that the operator
+            /// set, usually after 30 days.
             expires_at: Option<Time>,
             /// The business date, where it is not today's; in the past.
             effective_at: Option<Time>,

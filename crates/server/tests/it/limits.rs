@@ -1,8 +1,8 @@
 //! How often somebody may come: exact at the boundary, for each by themselves.
 
-use crate::support::{Answer, Api, settings};
+use crate::support::{Answer, Api, Client, settings};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use server::{RateLimits, Settings};
 use testkit::PASSWORD;
 
@@ -69,6 +69,92 @@ async fn unknown_paths_and_refused_requests_count_and_health_does_not() {
     anyone.get("/api/v1/nowhere").await.refused(429, "rate_limit_exceeded");
     anyone.from([192, 0, 2, 77]).get("/api/v1/nowhere").await.refused(404, "route_not_found");
     anyone.get("/health").await.expect(200);
+}
+
+const BATCH: &str = "/api/v1/transactions/batch";
+
+/// So many pending deposits.
+fn batch(account: &str, items: usize) -> Value {
+    let item = json!({"accountId": account, "transactionType": "deposit", "amount": 1});
+    json!({"transactions": vec![item; items]})
+}
+
+/// A person with an account that has used nothing of a window of so many.
+async fn with_account(api: &Api) -> (Client, String) {
+    let ada = api.user().await.from([192, 0, 2, 9]);
+    let account = ada.account("0").await;
+    api.bank.clock.advance(SignedDuration::from_secs(900));
+    (ada, account)
+}
+
+#[tokio::test]
+async fn fifteen_hundred_rows_in_three_requests_are_five_hundred() {
+    let api = Api::with(limited(100, 0)).await;
+    let (ada, account) = with_account(&api).await;
+    let first = ada.post(BATCH, &batch(&account, 500)).await;
+    assert_eq!(first.expect(200).data()["succeeded"], 500);
+    let limit = Some("100".to_owned());
+    assert_eq!(standing(&first)[..2], [limit.clone(), Some("0".to_owned())]);
+    for _ in 0..2 {
+        let refused = ada.post(BATCH, &batch(&account, 500)).await;
+        refused.refused(429, "rate_limit_exceeded");
+        assert_eq!(refused.header("retry-after").unwrap(), "900");
+        assert_eq!(standing(&refused)[..2], [limit.clone(), Some("0".to_owned())]);
+    }
+    ada.get("/api/v1/accounts").await.refused(429, "rate_limit_exceeded");
+    let rows = api.bank.client().await.query_one("SELECT count(*) FROM transactions", &[]).await;
+    assert_eq!(rows.unwrap().get::<_, i64>(0), 500);
+    api.bank.clock.advance(SignedDuration::from_secs(900));
+    ada.post(BATCH, &batch(&account, 500)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_batch_counts_each_item_also_one_that_cannot_be_read() {
+    let api = Api::with(limited(10, 0)).await;
+    let (ada, account) = with_account(&api).await;
+    let remaining = |answer: &Answer| standing(answer)[1].clone().unwrap();
+    assert_eq!(remaining(ada.post(BATCH, &batch(&account, 1)).await.expect(200)), "9");
+    assert_eq!(remaining(ada.post(BATCH, &batch(&account, 3)).await.expect(200)), "6");
+    let unreadable = json!({"transactions": [{}, {}], "atomic": true});
+    assert_eq!(remaining(ada.post(BATCH, &unreadable).await.expect(400)), "4");
+    ada.post(BATCH, &json!({"transactions": []})).await.names("transactions", "invalid_length");
+    assert_eq!(remaining(ada.get("/api/v1/accounts").await.expect(200)), "2");
+    assert_eq!(remaining(ada.post(BATCH, &batch(&account, 2)).await.expect(200)), "0");
+    ada.post(BATCH, &batch(&account, 1)).await.refused(429, "rate_limit_exceeded");
+}
+
+#[tokio::test]
+async fn of_batches_in_parallel_one_exceeds_the_window_and_not_each() {
+    let api = Api::with(limited(30, 0)).await;
+    let (ada, account) = with_account(&api).await;
+    let requests = (0..20).map(|_| {
+        let (ada, body) = (ada.clone(), batch(&account, 100));
+        tokio::spawn(async move { ada.post(BATCH, &body).await.status })
+    });
+    let mut statuses = Vec::new();
+    for request in requests.collect::<Vec<_>>() {
+        statuses.push(request.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [[200].as_slice(), &[429; 19]].concat());
+}
+
+#[tokio::test]
+async fn a_key_is_counted_by_its_own_limit_and_without_one_by_none() {
+    let api = Api::with(limited(5, 0)).await;
+    let (ada, account) = with_account(&api).await;
+    let body = json!({"name": "ten", "permissions": ["write:transactions"], "rateLimit": 10});
+    let key = ada.post("/api/v1/api-keys", &body).await;
+    let ten = ada.with_key(key.expect(201).data()["key"].as_str().unwrap());
+    let first = ten.post(BATCH, &batch(&account, 8)).await;
+    assert_eq!(standing(first.expect(200))[1].as_deref(), Some("2"));
+    ten.post(BATCH, &batch(&account, 8)).await.expect(200);
+    ten.post(BATCH, &batch(&account, 8)).await.refused(429, "rate_limit_exceeded");
+    let unlimited = ada.key(&["write:transactions"]).await;
+    for _ in 0..3 {
+        let answer = unlimited.post(BATCH, &batch(&account, 100)).await;
+        assert_eq!(standing(answer.expect(200)), [None, None, None]);
+    }
 }
 
 #[tokio::test]

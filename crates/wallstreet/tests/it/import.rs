@@ -148,10 +148,13 @@ fn a_rate_limit_is_waited_for_as_long_as_it_says() {
         Running::start(command.env("RATE_LIMIT_WINDOW_MS", "2000"))
     });
     let file = bank.home.write("a.ndjson", &bank.lines(61));
-    let (code, summary) = bank.summary(&[&file, "--batch", "10"]);
-    assert_eq!((code, &summary["done"]), (Some(0), &json!(61)), "{summary}");
-    // Seven requests, two in a window.
-    assert!(summary["tookMs"].as_u64().unwrap() > 4000, "{summary}");
+    let ended = bank.import(&[&file, "--batch", "10", "--json"]);
+    let summary: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &summary["done"]), (Some(0), &json!(61)), "{ended:#?}");
+    // Seven batches, of which each uses up a window.
+    assert!(summary["tookMs"].as_u64().unwrap() > 10_000, "{summary}");
+    let slow = "the API key's rate limit makes this import wait";
+    assert_eq!(ended.stderr.matches(slow).count(), 1, "{ended:#?}");
     bank.assert_transfers(61);
 }
 

@@ -7,6 +7,9 @@ use ledger::{FreezeScope, Kind};
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// The most orders of an account that stand pending.
+pub const MOST_PENDING: i64 = 40;
+
 /// Yes, or the code of the refusal and, where funds are short, what there was.
 pub type Verdict = Result<(), (String, i64)>;
 
@@ -57,6 +60,7 @@ pub struct Account {
     pub balance: i64,
     pub available: i64,
     pub spent: i64,
+    pub pending: i64,
     spent_day: i64,
     overdraft: i64,
     per_transaction: Option<i64>,
@@ -140,7 +144,7 @@ fn judge_new(accounts: &[Account], new: &New, now: i64) -> Verdict {
         demand(!above(account.daily, spent + amount), "daily_limit_exceeded")?;
         account.cover(amount)?;
     }
-    Ok(())
+    demand(new.complete || account.pending < MOST_PENDING, "too_many_pending")
 }
 
 impl Bank {
@@ -291,6 +295,7 @@ impl Bank {
         let order = &mut self.orders[at];
         let left = order.new.amount - order.captured;
         order.state = if order.captured > 0 { State::Completed } else { State::Failed };
+        self.accounts[order.new.from].pending -= i64::from(!order.new.complete);
         if outgoing(order.new.kind) && left > 0 {
             let account = &mut self.accounts[order.new.from];
             account.available += left;
@@ -307,8 +312,9 @@ fn pending(order: &Order) -> Verdict {
     demand(order.state == State::Pending, "transaction_not_pending")
 }
 
-/// Holds what goes out.
+/// Holds what goes out, and counts what is to stand.
 fn place(accounts: &mut [Account], new: &New, now: i64) {
+    accounts[new.from].pending += i64::from(!new.complete);
     if outgoing(new.kind) {
         let account = &mut accounts[new.from];
         account.spent = account.spent_on(day(now)) + new.amount;

@@ -295,7 +295,8 @@ impl Record {
 /// Where the tables differ from the bank.
 pub async fn compare(client: &Client, ids: &[Uuid], bank: &Bank) -> Vec<String> {
     let mut faults = Vec::new();
-    let funds = "SELECT balance::text, available_balance::text, spent_amount::text, entry_count
+    let funds = "SELECT balance::text, available_balance::text, spent_amount::text, entry_count,
+                        pending_count
                    FROM accounts WHERE id = $1";
     let history = "SELECT delta::text, balance::text FROM (
             SELECT source_seq AS seq, -amount AS delta, source_balance AS balance
@@ -309,6 +310,7 @@ pub async fn compare(client: &Client, ids: &[Uuid], bank: &Bank) -> Vec<String> 
         let count: i64 = row.get(3);
         if kept != (account.balance, account.available, account.spent)
             || usize::try_from(count).unwrap() != entries.len()
+            || row.get::<_, i64>(4) != account.pending
         {
             faults.push(format!("account {place} is {kept:?} with {count}, not {account:?}"));
         }

@@ -7,7 +7,7 @@ mod check;
 mod clients;
 
 use clients::{Random, Record, World};
-use platform::Platform;
+use platform::{PendingSettings, Platform, Quota, Settings};
 use std::{
     collections::VecDeque,
     env,
@@ -17,7 +17,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testkit::{Bank, bank, settings};
+use testkit::{Bank, bank_with};
 use uuid::Uuid;
 
 const ACCOUNTS: usize = 4;
@@ -28,6 +28,12 @@ const ROUND: usize = 10_000;
 /// A number from the environment, for the long runs.
 pub fn asked(name: &str, usual: usize) -> usize {
     env::var(name).map_or(usual, |text| text.parse().unwrap())
+}
+
+/// Few orders may stand pending, so that the quota is met.
+fn settings() -> Settings {
+    let quota = Quota { count: Some(bank::MOST_PENDING), bytes: None };
+    Settings { pending: PendingSettings { quota, expiry: None }, ..testkit::settings() }
 }
 
 async fn world(bank: &Bank) -> Arc<World> {
@@ -64,7 +70,7 @@ async fn cut(bank: &Bank, stop: Arc<AtomicBool>, mut random: Random) {
 
 /// One history of so many operations; what is wrong with it.
 async fn history(operations: usize, seed: u64, faulty: bool) -> Vec<String> {
-    let bank = bank().await;
+    let bank = bank_with(settings()).await;
     let world = world(&bank).await;
     let began = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)

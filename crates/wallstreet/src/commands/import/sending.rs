@@ -4,8 +4,12 @@ use super::{
     batch::Batch,
     client::{Client, Contact, Outcome, Reason, Rule, Trouble},
     lines::{Item, Refused},
+    told,
 };
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    terminal,
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -25,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest time a rate limit may tell us to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(2 * 60 * 60);
+/// Said once, when the server asks for the first pause.
+const SLOW: &str = "the API key's rate limit makes this import wait: it counts each line. Give the key a \
+                    higher rateLimit, or 0 for none, by PATCH /api/v1/api-keys/{id}";
 /// The pauses between tries, where the server names none.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
 
@@ -40,6 +47,8 @@ pub struct Road {
     met: AtomicBool,
     /// What is waited for, for people.
     waiting: Mutex<Option<String>>,
+    /// Whether it was said that the rate limit makes it slow.
+    slow: AtomicBool,
 }
 
 /// What became of a batch.
@@ -71,7 +80,8 @@ pub enum Stop {
 impl Road {
     /// To this server.
     pub fn new(client: Client, atomic: bool, stop: watch::Receiver<bool>) -> Self {
-        Self { client, atomic, stop, met: AtomicBool::new(false), waiting: Mutex::new(None) }
+        let (met, slow) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client, atomic, stop, met, waiting: Mutex::new(None), slow }
     }
 
     /// What is waited for at the moment.
@@ -146,11 +156,15 @@ impl Road {
             }
             Trouble::Throttled(wait) if wait > LONGEST_WAIT => {
                 let what = format!("the rate limit wants a pause of {} s", wait.as_secs());
-                let advice = "use an API key with a higher rateLimit";
+                let advice = "use an API key with a higher rateLimit, or 0 for none";
                 stop(failure(what).next(advice), patience.contact)
             }
             Trouble::Throttled(wait) => {
                 self.met.store(true, Ordering::Relaxed);
+                if !self.slow.swap(true, Ordering::Relaxed) {
+                    told::clear();
+                    terminal::warn(SLOW);
+                }
                 let why = format!("{} s, because of the API key's rate limit", wait.as_secs());
                 self.waits(Some(why));
                 Ok(wait)

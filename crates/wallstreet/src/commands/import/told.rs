@@ -51,7 +51,7 @@ impl Told {
     /// Leaves the line.
     pub fn end(&self) {
         if self.terminal {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            clear();
         }
     }
 
@@ -75,6 +75,13 @@ impl Told {
             let _ = write!(text, "; waiting {why}");
         }
         text
+    }
+}
+
+/// Makes room on a terminal for something else than the line.
+pub fn clear() {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
 }
 
