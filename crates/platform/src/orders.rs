@@ -12,12 +12,15 @@ use crate::{
     posting::{Order, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ledger::{
     AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, QuoteId,
     Rate, Reversal, TransactionId,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// Where a transfer goes.
 #[derive(Clone, Debug)]
@@ -250,7 +253,7 @@ fn new_order(
             Price::Rate(rate, _) => ledger::Price::Rate(*rate),
             Price::Quote(id) => ledger::Price::Quote { id: *id, by: actor.user_id },
         }),
-        exchange_expires: moment(soon(platform)),
+        exchange_stands: micros(platform.settings().fx_pending_expiry),
     });
     let rate_source = match draft.exchange {
         Some(Price::Rate(_, source)) => Some(source),
@@ -261,10 +264,8 @@ fn new_order(
     order(platform, actor, action, touches, words, key)
 }
 
-/// When a pending exchange of this moment expires.
-fn soon(platform: &Platform) -> Timestamp {
-    let stands = SignedDuration::try_from(platform.settings().fx_pending_expiry);
-    platform.now().saturating_add(stands.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Completes a pending transaction: the money moves.

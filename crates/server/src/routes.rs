@@ -4,7 +4,7 @@
 use crate::{
     App,
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, restraints,
+        accounts, admin, api_keys, auth, batches, entries, fx, health, metrics, orders, restraints,
         schedules, seals, sessions, statements, transactions, users, verification,
     },
 };
@@ -66,6 +66,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(orders::capture))
         .routes(routes!(orders::reverse))
         .routes(routes!(orders::cancel))
+        .routes(routes!(fx::quote))
+        .routes(routes!(fx::get_quote))
         .routes(routes!(schedules::list, schedules::create))
         .routes(routes!(schedules::get, schedules::change, schedules::end))
         .routes(routes!(schedules::runs))
@@ -75,6 +77,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(restraints::account))
         .routes(routes!(restraints::set_limits))
         .routes(routes!(restraints::freeze, restraints::unfreeze))
+        .routes(routes!(fx::rates, fx::set_rate))
+        .routes(routes!(fx::remove_rate))
         .routes(routes!(admin::audit_logs))
         .routes(routes!(metrics::contention))
         .routes(routes!(verification::last, verification::check))

@@ -4,8 +4,10 @@
 
 mod batches;
 mod book;
+mod completions;
 mod contention;
 mod exchange;
+mod fx;
 mod guards;
 mod histories;
 mod history;
