@@ -122,9 +122,9 @@ pub struct NewTransaction {
     pub effective: Option<Moment>,
     /// At what rate; present exactly for a transfer between currencies.
     pub price: Option<Price>,
-    /// When an exchange expires at the latest that is left pending, unless who may
-    /// name its rate says otherwise.
-    pub exchange_expires: Moment,
+    /// How long an exchange stands at most that is left pending, in microseconds, unless
+    /// who may name its rate says otherwise.
+    pub exchange_stands: i64,
     /// How many bytes its description and metadata take.
     pub bytes: i64,
 }

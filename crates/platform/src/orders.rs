@@ -12,12 +12,15 @@ use crate::{
     posting::{Order, Scheduled, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ledger::{
     AccountId, AccountNumber, Action, Amount, Capture, Currency, Kind, NewTransaction, QuoteId,
     Rate, Reversal, TransactionId,
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// Where a transfer goes.
 #[derive(Clone, Debug)]
@@ -262,7 +265,7 @@ fn new_order(
             Price::Rate(rate, _) => ledger::Price::Rate(*rate),
             Price::Quote(id) => ledger::Price::Quote { id: *id, by: actor.user_id },
         }),
-        exchange_expires: moment(soon(platform)),
+        exchange_stands: micros(platform.settings().fx_pending_expiry),
         // What is completed at once stands pending at no time.
         bytes: if draft.complete { 0 } else { words.bytes() },
     });
@@ -281,10 +284,8 @@ fn default_expiry(platform: &Platform, draft: &Draft) -> Option<Timestamp> {
     from.checked_add(platform.settings().pending.expiry?).ok()
 }
 
-/// When a pending exchange of this moment expires.
-fn soon(platform: &Platform) -> Timestamp {
-    let stands = SignedDuration::try_from(platform.settings().fx_pending_expiry);
-    platform.now().saturating_add(stands.unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Completes a pending transaction: the money moves.

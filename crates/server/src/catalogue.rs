@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 51] = [
+const SINGLE: [(u16, &str, &str); 60] = [
     (
         400,
         "validation_failed",
@@ -105,6 +105,27 @@ const SINGLE: [(u16, &str, &str); 51] = [
     (422, "effective_in_future", "A business date lies in the past: schedule what is to come"),
     (422, "exchange_is_whole", "An exchange is captured and given back only as a whole"),
     (422, "exchange_too_small", "The amount buys less than the smallest coin"),
+    (
+        422,
+        "rounding_too_large",
+        "Rounding down would cost more than 1 % of the amount: exchange more; the message says from how much on it is always enough",
+    ),
+    (
+        422,
+        "rate_unavailable",
+        "The bank has no current rate for the two currencies: try again later, or ask the bank",
+    ),
+    (422, "quote_used", "The quote was used by another transaction: ask for a new one"),
+    (422, "quote_expired", "The quote has expired: ask for a new one"),
+    (422, "quote_mismatch", "The quote is for other currencies, or for the other direction"),
+    (422, "quote_amount_exceeded", "The quote is for a smaller amount; the message says how much"),
+    (422, "completion_in_past", "The time to complete at lies in the past"),
+    (
+        422,
+        "completion_after_expiry",
+        "The transaction expires before it would complete; a pending exchange expires after a minute",
+    ),
+    (422, "transaction_not_due", "The transaction does not complete by itself, or not yet"),
     (422, "rate_without_exchange", "Both accounts are in one currency: leave out `exchange`"),
     (
         422,

@@ -6,7 +6,7 @@ use crate::{
     App,
     admission::{needs, takes},
     api::{
-        accounts, admin, api_keys, auth, batches, entries, health, metrics, orders, restraints,
+        accounts, admin, api_keys, auth, batches, entries, fx, health, metrics, orders, restraints,
         schedules, seals, sessions, statements, transactions, users, verification,
     },
 };
@@ -83,6 +83,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(needs(&[WriteTransactions, ProcessTransactions], routes!(orders::capture)))
         .routes(needs(&[WriteTransactions], routes!(orders::reverse)))
         .routes(needs(&[WriteTransactions], routes!(orders::cancel)))
+        .routes(needs(&[WriteTransactions], routes!(fx::quote)))
+        .routes(needs(&[ReadTransactions], routes!(fx::get_quote)))
         .routes(needs(&[ReadTransactions], routes!(schedules::list)))
         .routes(needs(&[WriteTransactions], routes!(schedules::create)))
         .routes(needs(&[ReadTransactions], routes!(schedules::get)))
@@ -94,6 +96,8 @@ fn bank() -> OpenApiRouter<App> {
         .routes(needs(&[AdminUsers], routes!(restraints::account)))
         .routes(needs(&[AdminUsers], routes!(restraints::set_limits)))
         .routes(needs(&[AdminUsers], routes!(restraints::freeze, restraints::unfreeze)))
+        .routes(needs(&[ProcessTransactions], routes!(fx::rates, fx::set_rate)))
+        .routes(needs(&[ProcessTransactions], routes!(fx::remove_rate)))
         .routes(needs(&[ReadAudit], routes!(admin::audit_logs)))
         .routes(needs(&[ReadAudit], routes!(metrics::contention)))
         .routes(needs(&[ReadAudit], routes!(verification::last, verification::check)))

@@ -26,7 +26,7 @@ pub(super) fn create(
     let target = target(book, order)?;
     let exchange = exchange(book, account, target, order)?;
     check_terms(book, authority, order)?;
-    let expires = expiry(authority, order);
+    let expires = expiry(book, authority, order);
     check_completion(book, order, expires)?;
 
     let (own, other) = halves(book, account, target, order, (exchange, expires));
@@ -112,8 +112,8 @@ fn check_terms(book: &Book, authority: Authority, order: &NewTransaction) -> Res
 
 /// Until when it stands. A rate that is fixed and not booked is an option on it, so
 /// it ends soon, unless who may name the rate names the end as well.
-fn expiry(authority: Authority, order: &NewTransaction) -> Option<Moment> {
-    let latest = order.exchange_expires;
+fn expiry(book: &Book, authority: Authority, order: &NewTransaction) -> Option<Moment> {
+    let latest = Moment(book.now().0.saturating_add(order.exchange_stands));
     match (order.price.filter(|_| !order.complete), order.expires) {
         (None, named) => named,
         (Some(_), Some(named)) if authority.settles => Some(named),

@@ -299,7 +299,7 @@ impl History {
                         model::Price::Rate(parts) => Price::Rate(Rate::from_parts(parts).unwrap()),
                         model::Price::Quote(at) => Price::Quote { id: quote_id(at), by: ADA },
                     }),
-                    exchange_expires: Moment(self.bank.now + STANDS),
+                    exchange_stands: STANDS,
                     bytes,
                     ..self.world.order(kind, id(from), "1")
                 };

@@ -123,7 +123,7 @@ impl World {
             completes: None,
             effective: None,
             price: None,
-            exchange_expires: Moment(self.book.now().0 + MINUTE),
+            exchange_stands: MINUTE,
             bytes: 0,
         }
     }

@@ -68,6 +68,8 @@ async fn an_exchange_needs_a_rate_two_currencies_and_at_least_a_coin() {
         (at("1.1", transfer(&dollars, &more, "1")), "rate_without_exchange"),
         (at("0.4", transfer(&dollars, &euros, "0.01")), "exchange_too_small"),
         (at("0.4", transfer(&dollars, &yen, "1")), "exchange_too_small"),
+        (at("1.5", transfer(&dollars, &euros, "0.01")), "rounding_too_large"),
+        (at("1.95", transfer(&dollars, &yen, "1")), "rounding_too_large"),
         (at("100", transfer(&yen, &dollars, "0.50")), "fraction_of_unit"),
         (at("999999999", transfer(&dollars, &yen, "999999")), "balance_too_large"),
         (at("1.1", draft(Kind::Withdrawal, &dollars, "1")), "validation_failed"),
@@ -111,7 +113,7 @@ async fn what_many_roundings_leave_is_carried_and_booked_when_it_makes_a_coin() 
     let (ada, dollars, euros) = in_two_currencies(&bank, "EUR").await;
     for n in 1..=60 {
         let rate = ["0.9999", "0.3333333333", "1.0049"][n % 3];
-        let new = at(rate, transfer(&dollars, &euros, &format!("0.{:02}", n % 50 + 2)));
+        let new = at(rate, transfer(&dollars, &euros, &format!("3.{:02}", n % 50 + 2)));
         orders::create_all(
             &bank.platform,
             &ada,
@@ -147,7 +149,7 @@ async fn given_back_an_exchange_leaves_nothing_behind_and_only_as_a_whole() {
     let part = reverse(&bank, &ada, given.id, "1").await.unwrap_err();
     assert_eq!(part.code(), "exchange_is_whole");
     let back = reverse(&bank, &ada, given.id, "").await.unwrap();
-    assert_eq!((back.account_id, back.amount), (euros.id, amount("3.34")));
+    assert_eq!((back.account_id, back.amount), (euros.id, amount("3.33")));
     let terms = back.exchange.clone().unwrap();
     assert_eq!(
         (terms.terms.rate.to_string().as_str(), terms.rate_source.as_str()),
@@ -172,16 +174,16 @@ async fn yen_are_bought_and_sold_in_whole_units() {
         order(&bank, &ada, at("156.789", transfer(&dollars, &yen, "12.34"))).await.unwrap();
     // 12.34 × 156.789 = 1934.77626
     let terms = bought.exchange.unwrap().terms;
-    assert_eq!(terms.target_amount, amount("1935"));
-    assert_eq!(terms.remainder.to_string(), "-0.223740000000");
+    assert_eq!(terms.target_amount, amount("1934"));
+    assert_eq!(terms.remainder.to_string(), "0.776260000000");
     order(&bank, &ada, at("0.0063", transfer(&yen, &dollars, "1000"))).await.unwrap();
-    assert_eq!(funds(&bank, &ada, &yen).await, "935.00 / 935.00");
+    assert_eq!(funds(&bank, &ada, &yen).await, "934.00 / 934.00");
     assert_eq!(funds(&bank, &ada, &dollars).await, "993.96 / 993.96");
     for _ in 0..5 {
         order(&bank, &ada, at("156.789", transfer(&dollars, &yen, "12.34"))).await.unwrap();
     }
     let client = bank.client().await;
-    assert_eq!(holds(&client, SystemAccount::Rounding, "JPY").await, "-1.00");
+    assert_eq!(holds(&client, SystemAccount::Rounding, "JPY").await, "4.00");
     reverse(&bank, &ada, bought.id, "").await.unwrap();
     assert_sound(&client).await;
 }
@@ -203,7 +205,7 @@ async fn a_pending_exchange_holds_its_source_and_is_captured_as_a_whole_at_the_a
     assert_eq!((done.status, done.captured_amount), (Status::Completed, None));
     orders::cancel(&bank.platform, &ada, second.id, None).await.unwrap();
     assert_eq!(funds(&bank, &ada, &dollars).await, "899.95 / 899.95");
-    assert_eq!(funds(&bank, &ada, &euros).await, "90.06 / 90.06");
+    assert_eq!(funds(&bank, &ada, &euros).await, "90.05 / 90.05");
     assert_sound(&client).await;
 }
 
@@ -233,5 +235,79 @@ async fn exchanges_in_both_directions_race_on_two_servers_and_lose_no_fraction()
     }
     let client = bank.client().await;
     assert_eq!(count(&client, "wallstreet.exchanges").await, 80);
+    assert_sound(&client).await;
+}
+
+#[tokio::test]
+async fn a_cent_exchanged_to_and_fro_a_hundred_times_does_not_grow() {
+    let bank = bank().await;
+    let (ada, dollars, euros) = in_two_currencies(&bank, "EUR").await;
+    for _ in 0..100 {
+        for (rate, from, to) in [("1.5", &dollars, &euros), ("0.6666666666", &euros, &dollars)] {
+            for text in ["0.01", "0.02"] {
+                let _ = order(&bank, &ada, at(rate, transfer(from, to, text))).await;
+            }
+        }
+    }
+    let client = bank.client().await;
+    let worth =
+        "SELECT (sum(CASE currency WHEN 'USD' THEN balance * 3 ELSE balance * 2 END) <= 3000)
+                   FROM accounts";
+    assert!(client.query_one(worth, &[]).await.unwrap().get::<_, bool>(0));
+    assert_ne!(count(&client, "wallstreet.exchanges").await, 0, "some of it is exchanged");
+    assert_sound(&client).await;
+}
+
+#[tokio::test]
+async fn a_pending_exchange_ends_after_a_minute_also_an_administrators() {
+    let bank = bank_with(Settings { users_settle: false, ..settings() }).await;
+    let (ada, dollars, euros) = in_two_currencies(&bank, "EUR").await;
+    let admin = bank.admin().await;
+    let short =
+        order(&bank, &admin, held(at("0.9", transfer(&dollars, &euros, "10")))).await.unwrap();
+    let minute = bank.platform.now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(short.expires_at, Some(minute));
+    let later = bank.platform.now() + jiff::SignedDuration::from_hours(3);
+    let long = Draft { expires: Some(later), ..held(at("0.9", transfer(&dollars, &euros, "10"))) };
+    let long = order(&bank, &admin, long).await.unwrap();
+    assert_eq!(long.expires_at, Some(later));
+    bank.clock.advance(jiff::SignedDuration::from_secs(60));
+    let error = orders::process(&bank.platform, &ada, short.id, None).await.unwrap_err();
+    assert_eq!(error.code(), "transaction_expired");
+    assert_eq!(orders::expire(&bank.platform).await.unwrap(), 1);
+    orders::process(&bank.platform, &ada, long.id, None).await.unwrap();
+    assert_eq!(funds(&bank, &ada, &dollars).await, "990.00 / 990.00");
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn a_customer_has_no_old_rate_back_by_any_way() {
+    let bank = bank_with(Settings { users_settle: false, ..settings() }).await;
+    let (ada, dollars, euros) = in_two_currencies(&bank, "EUR").await;
+    let admin = bank.admin().await;
+    let sent = order(&bank, &admin, at("0.9", transfer(&dollars, &euros, "10"))).await.unwrap();
+    let got = sent.paired_transaction_id.unwrap();
+    for id in [sent.id, got] {
+        assert_eq!(reverse(&bank, &ada, id, "").await.unwrap_err().code(), "rate_not_allowed");
+    }
+    let pending =
+        order(&bank, &admin, held(at("0.9", transfer(&dollars, &euros, "10")))).await.unwrap();
+    // As it stands in a bank from before a pending exchange had an expiry.
+    let client = bank.client().await;
+    client
+        .batch_execute(
+            "SET session_replication_role = replica; UPDATE transactions SET expires_at = NULL;
+             SET session_replication_role = origin",
+        )
+        .await
+        .unwrap();
+    bank.clock.advance(jiff::SignedDuration::from_hours(24 * 365));
+    let error = orders::process(&bank.platform, &ada, pending.id, None).await.unwrap_err();
+    assert_eq!(error.code(), "rate_not_allowed");
+    let error = orders::capture(&bank.platform, &ada, pending.id, None, true, None).await;
+    assert_eq!(error.unwrap_err().code(), "rate_not_allowed");
+    orders::cancel(&bank.platform, &ada, pending.id, None).await.unwrap();
+    reverse(&bank, &admin, sent.id, "").await.unwrap();
+    assert_eq!(funds(&bank, &ada, &dollars).await, "1000.00 / 1000.00");
     assert_sound(&client).await;
 }

@@ -5,8 +5,10 @@
 mod batches;
 mod book;
 mod clocks;
+mod completions;
 mod contention;
 mod exchange;
+mod fx;
 mod guards;
 mod histories;
 mod history;

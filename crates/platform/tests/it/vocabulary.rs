@@ -1,9 +1,12 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
-use ledger::{AccountId, Amount, Currency, Kind, Limits, Money, Status, TransactionId, UserId};
+use ledger::{
+    AccountId, Amount, Currency, Kind, Limits, Money, QuoteId, Rate, Spread, Status, TransactionId,
+    UserId,
+};
 use platform::{
     Role,
-    facts::{Fact, Movement},
+    facts::{Fact, Movement, Offer},
     statements,
 };
 use std::fmt::Write;
@@ -22,6 +25,21 @@ fn movement(status: Status) -> Movement {
         captured: None,
         reverses: None,
         reference: Some("TXN-1768478400-ABC123".to_owned()),
+        complete_at: None,
+        quote: None,
+    }
+}
+
+fn offer(spread: Option<&str>, amount: Option<&str>) -> Offer {
+    Offer {
+        id: Uuid::from_u128(8),
+        source_currency: Currency::USD,
+        target_currency: Currency::parse("EUR").unwrap(),
+        rate: Rate::parse("0.9217").unwrap(),
+        spread: spread.map(|text| Spread::parse(text).unwrap()),
+        rate_source: "ECB 2026-01-15".to_owned(),
+        amount: amount.map(|text| Amount::parse(text).unwrap()),
+        until: Some("2026-01-15T12:00:30Z".parse().unwrap()),
     }
 }
 
@@ -85,6 +103,17 @@ fn every_fact() -> Vec<Fact> {
             transaction: TransactionId(Uuid::from_u128(7)),
             fields: vec!["metadata"],
         },
+        Fact::TransactionCreated {
+            movement: Movement {
+                complete_at: Some("2026-01-16T12:00:00Z".parse().unwrap()),
+                quote: Some(QuoteId(Uuid::from_u128(8))),
+                ..movement(Status::Pending)
+            },
+            paired: None,
+        },
+        Fact::FxRateSet(offer(Some("0.005"), None)),
+        Fact::FxRateRemoved(offer(Some("0.005"), None)),
+        Fact::FxQuoted(offer(None, Some("250"))),
         Fact::KeyVoided { user, key: "an-order".to_owned() },
     ]
 }

@@ -7,6 +7,7 @@ pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod batches;
 pub(crate) mod entries;
+pub(crate) mod fx;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod orders;

@@ -15,7 +15,7 @@ use axum::extract::State;
 use ledger::TransactionId;
 use platform::{
     Error, Platform,
-    orders::{self, Draft, Target},
+    orders::{self, Draft, Price, Target},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -56,8 +56,14 @@ macro_rules! order {
             expires_at: Option<Time>,
             /// The business date, where it is not today's; in the past.
             effective_at: Option<Time>,
-            /// For a transfer between currencies.
+            /// When it completes by itself, before it expires; for a pending one, and for
+            /// who may complete it.
+            complete_at: Option<Time>,
+            /// For a transfer between currencies; who may not name a rate has `quoteId`.
             exchange: Option<ExchangeOrder>,
+            /// For a transfer between currencies: the quote whose rate it takes, and which it
+            /// uses up.
+            quote_id: Option<Id>,
             $($more)*
         }
     };
@@ -100,7 +106,9 @@ impl BatchItem {
             process: self.process,
             expires_at: self.expires_at,
             effective_at: self.effective_at,
+            complete_at: self.complete_at,
             exchange: self.exchange,
+            quote_id: self.quote_id,
         };
         (self.idempotency_key, order)
     }
@@ -121,6 +129,18 @@ pub(super) fn target(
     }
 }
 
+/// At what rate, said in one of two ways.
+fn price(exchange: Option<ExchangeOrder>, quote: Option<Id>) -> Result<Option<Price>, Error> {
+    match (exchange, quote) {
+        (Some(_), Some(_)) => {
+            let text = "cannot be combined with exchange: use one of the two";
+            Err(Error::invalid("quoteId", "conflicting", text))
+        }
+        (Some(named), None) => Ok(Some(Price::Rate(named.rate.0, named.rate_source.0))),
+        (None, quote) => Ok(quote.map(|id| Price::Quote(id.into()))),
+    }
+}
+
 impl TryFrom<CreateTransaction> for Draft {
     type Error = Error;
 
@@ -137,14 +157,17 @@ impl TryFrom<CreateTransaction> for Draft {
             complete: new.process.unwrap_or(false),
             expires: new.expires_at.map(|time| time.0),
             effective: new.effective_at.map(|time| time.0),
-            exchange: new.exchange.map(|exchange| (exchange.rate.0, exchange.rate_source.0)),
+            completes: new.complete_at.map(|time| time.0),
+            exchange: price(new.exchange, new.quote_id)?,
         })
     }
 }
 /// Make a transaction
 ///
 /// It is pending until it is processed, and what goes out is held meanwhile;
-/// `process: true` completes it at once.
+/// `process: true` completes it at once, and `completeAt` at a later time, by itself.
+/// An exchange that is left pending expires after a minute, unless `expiresAt` of who
+/// may name its rate says otherwise.
 #[utoipa::path(
     post, path = "/transactions", operation_id = "create_transaction", tag = "Transactions",
     params(IdempotencyHeader), request_body = CreateTransaction,
@@ -155,13 +178,15 @@ impl TryFrom<CreateTransaction> for Draft {
             description = "`permission_required`, `settlement_not_allowed`, \
                 `rate_not_allowed`, `backdating_not_allowed`",
         ),
-        (status = 404, description = "`account_not_found`"),
+        (status = 404, description = "`account_not_found`, `quote_not_found`"),
         (
             status = 422,
             description = "`insufficient_funds`, `account_suspended`, `account_closed`, \
                 `account_frozen`, `target_account_frozen`, `transaction_limit_exceeded`, \
                 `daily_limit_exceeded`, `currency_mismatch`, `fraction_of_unit`, `same_account`, \
-                `rate_without_exchange`, `exchange_too_small`, `effective_in_future`, \
+                `rate_without_exchange`, `exchange_too_small`, `rounding_too_large`, \
+                `quote_used`, `quote_expired`, `quote_mismatch`, `quote_amount_exceeded`, \
+                `completion_in_past`, `completion_after_expiry`, `effective_in_future`, \
                 `balance_too_large`",
         ),
     ),
@@ -256,14 +281,18 @@ pub(crate) struct ReverseTransaction {
 /// Give back a completed transaction
 ///
 /// In full or in parts, never more than it moved. A new transaction does it, which is
-/// the answer; the original names how much was given back.
+/// the answer; the original names how much was given back. An exchange goes back at
+/// its old rate, so that takes who may name a rate.
 #[utoipa::path(
     post, path = "/transactions/{id}/reverse", operation_id = "reverse_transaction",
     tag = "Transactions", params(("id" = Id, Path), IdempotencyHeader),
     request_body = ReverseTransaction,
     responses(
         (status = 201, description = "The transaction that gives it back", body = Transaction),
-        (status = 403, description = "`reversal_not_yours`, `settlement_not_allowed`"),
+        (
+            status = 403,
+            description = "`reversal_not_yours`, `settlement_not_allowed`, `rate_not_allowed`",
+        ),
         (
             status = 422,
             description = "`already_reversed`, `reversal_exceeds_original`, \

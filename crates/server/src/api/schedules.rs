@@ -89,6 +89,7 @@ impl TryFrom<CreateSchedule> for NewSchedule {
             metadata: new.metadata.map(|metadata| metadata.0).unwrap_or_default(),
             complete: true,
             expires: None,
+            completes: None,
             effective: None,
             exchange: None,
         };

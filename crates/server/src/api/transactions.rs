@@ -124,6 +124,9 @@ pub(crate) struct Transaction {
     /// From when on a pending one can no longer be completed.
     #[schema(required)]
     expires_at: Option<Time>,
+    /// When a pending one completes by itself.
+    #[schema(required)]
+    complete_at: Option<Time>,
     /// The business date, where it is not the recorded one.
     #[schema(required)]
     effective_at: Option<Time>,
@@ -156,6 +159,7 @@ impl From<transactions::Transaction> for Transaction {
             reversed_amount: transaction.reversed_amount.into(),
             exchange: transaction.exchange.map(Exchange::from),
             expires_at: transaction.expires_at.map(Time),
+            complete_at: transaction.complete_at.map(Time),
             effective_at: transaction.effective_at.map(Time),
             failure_reason: transaction.failure_reason,
             created_at: Time(transaction.created_at),
@@ -179,8 +183,8 @@ pub(crate) struct Exchange {
     /// Where the rate comes from.
     #[schema(example = "ECB 2026-11-23")]
     rate_source: String,
-    /// What rounding to whole coins left over, exactly; it is carried until it makes
-    /// a coin, and booked then.
+    /// What rounding down to whole coins left to the bank, exactly; it is carried until
+    /// it makes a coin, and booked then. Below zero where an exchange is given back.
     #[schema(example = "0.004200000000", pattern = r"^-?[0-9]+\.[0-9]{12}$")]
     remainder: String,
 }

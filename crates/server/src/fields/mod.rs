@@ -18,7 +18,7 @@ pub(crate) use choice::{
 };
 pub(crate) use digest::{Digest, Neighbour};
 pub(crate) use metadata::{Metadata, MetadataFilter};
-pub(crate) use money::{Amount, Money, Overdraft, Rate, Turnover, WrittenAmount};
+pub(crate) use money::{Amount, Money, Overdraft, Rate, Spread, Turnover, WrittenAmount};
 pub(crate) use number::{EveryCount, RunCount};
 pub(crate) use permissions::{GivenPermissions, KeyRate, Permissions};
 pub(crate) use text::{

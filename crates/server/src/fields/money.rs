@@ -53,6 +53,32 @@ impl PartialSchema for Rate {
 
 impl ToSchema for Rate {}
 
+/// The spread of a rate: read from a JSON number or a decimal string.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread(pub(crate) ledger::Spread);
+
+impl<'de> Deserialize<'de> for Spread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ledger::Spread::parse(&literal(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl PartialSchema for Spread {
+    fn schema() -> RefOr<Schema> {
+        string()
+            .pattern(Some(r"^0+(\.[0-9]{1,6})?$"))
+            .description(Some(
+                "By which share of the middle rate a customer's rate is worse: a decimal from 0 \
+                 to below 1, of at most six decimals. 0.005 is half a percent. A plain number is \
+                 read too.",
+            ))
+            .examples([serde_json::json!("0.005")])
+            .into()
+    }
+}
+
+impl ToSchema for Spread {}
+
 impl PartialSchema for Amount {
     fn schema() -> RefOr<Schema> {
         OneOfBuilder::new()

@@ -1,7 +1,7 @@
 //! Texts: each read by the rule of whoever owns its meaning.
 
 use super::string;
-use ledger::{AccountId, TransactionId, UserId};
+use ledger::{AccountId, QuoteId, TransactionId, UserId};
 use platform::{accounts, api_keys, schedules, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
@@ -157,7 +157,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(AccountId, TransactionId, UserId);
+ids!(AccountId, QuoteId, TransactionId, UserId);
 
 impl From<Id> for Uuid {
     fn from(id: Id) -> Self {

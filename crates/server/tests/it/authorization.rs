@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What a key needs for each operation that a key may use.
-const NEEDED: [(&str, &str); 29] = [
+const NEEDED: [(&str, &str); 31] = [
     ("get_auth_profile", "read:profile"),
     ("get_profile", "read:profile"),
     ("list_accounts", "read:accounts"),
@@ -35,6 +35,8 @@ const NEEDED: [(&str, &str); 29] = [
     ("reverse_transaction", "write:transactions"),
     ("create_transactions", "write:transactions"),
     ("get_transaction_outcome", "write:transactions"),
+    ("create_quote", "write:transactions"),
+    ("get_quote", "read:transactions"),
     ("list_schedules", "read:transactions"),
     ("get_schedule", "read:transactions"),
     ("list_schedule_runs", "read:transactions"),
@@ -43,7 +45,7 @@ const NEEDED: [(&str, &str); 29] = [
     ("end_schedule", "write:transactions"),
 ];
 
-const ADMIN_NEEDED: [(&str, &str); 12] = [
+const ADMIN_NEEDED: [(&str, &str); 15] = [
     ("admin_list_users", "admin:users"),
     ("admin_get_user", "admin:users"),
     ("admin_update_user", "admin:users"),
@@ -52,6 +54,9 @@ const ADMIN_NEEDED: [(&str, &str); 12] = [
     ("admin_set_limits", "admin:users"),
     ("admin_freeze_account", "admin:users"),
     ("admin_unfreeze_account", "admin:users"),
+    ("admin_list_fx_rates", "process:transactions"),
+    ("admin_set_fx_rate", "process:transactions"),
+    ("admin_remove_fx_rate", "process:transactions"),
     ("admin_list_audit_logs", "read:audit"),
     ("admin_get_contention", "read:audit"),
     ("admin_get_ledger_check", "read:audit"),
@@ -202,6 +207,11 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
     let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 1,
         "startAt": "2031-01-31T07:00:00Z"});
     let schedule = ada.post("/api/v1/schedules", &order).await.expect(201).data()["id"].clone();
+    let rate = json!({"sourceCurrency": "USD", "targetCurrency": "EUR", "rate": 1, "spread": 0,
+        "rateSource": "a test"});
+    api.admin().await.json("PUT", "/api/v1/admin/fx/rates", &rate).await.expect(200);
+    let pair = json!({"sourceCurrency": "USD", "targetCurrency": "EUR"});
+    let quote = ada.post("/api/v1/fx/quotes", &pair).await.expect(201).data()["id"].clone();
     let session = ada.get("/api/v1/auth/sessions").await.data()["sessions"][0]["id"].clone();
     let with_id = operations().into_iter().filter(|operation| operation.path.contains('{'));
     let everybodys = ["/admin/", "/ledger/"];
@@ -211,6 +221,7 @@ async fn what_belongs_to_another_looks_like_what_does_not_exist() {
         let id = match operation.path.split('/').nth(3) {
             Some("api-keys") => key.as_str(),
             Some("schedules") => schedule.as_str(),
+            Some("fx") => quote.as_str(),
             Some("auth") => session.as_str(),
             Some("transactions") if !operation.path.contains("account") => transaction.as_str(),
             _ => Some(account.as_str()),

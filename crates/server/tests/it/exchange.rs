@@ -69,3 +69,82 @@ async fn an_exchange_is_told_to_the_last_digit_and_given_back_as_a_whole() {
         assert_eq!(balance.data()["balance"], json!(left));
     }
 }
+
+#[tokio::test]
+async fn a_customer_exchanges_at_a_quote_of_the_banks_rate() {
+    let api = Api::start().await;
+    let (ada, admin) = (api.user().await, api.admin().await);
+    let (dollars, euros) = (ada.account("1000").await, euros(&ada).await);
+    let pair = json!({"sourceCurrency": "USD", "targetCurrency": "EUR", "amount": 100});
+    ada.post("/api/v1/fx/quotes", &pair).await.refused(422, "rate_unavailable");
+    let mut rate = json!({"sourceCurrency": "USD", "targetCurrency": "EUR", "rate": "0.9217",
+        "spread": "0.005", "rateSource": "ECB 2026-01-15"});
+    for (field, value, code) in [
+        ("spread", json!("1"), "invalid"),
+        ("spread", json!(-0.1), "invalid"),
+        ("spread", json!("0.0000001"), "invalid"),
+        ("rate", json!("0"), "invalid"),
+        ("targetCurrency", json!("USD"), "same_currency"),
+        ("validUntil", json!("2026-01-01T00:00:00Z"), "in_the_past"),
+    ] {
+        let mut wrong = rate.clone();
+        wrong[field] = value;
+        admin.json("PUT", "/api/v1/admin/fx/rates", &wrong).await.names(field, code);
+    }
+    rate["validUntil"] = json!("2031-01-01T00:00:00Z");
+    let set = admin.json("PUT", "/api/v1/admin/fx/rates", &rate).await;
+    assert_eq!(set.expect(200).data()["spread"], "0.005000");
+    let listed = admin.get("/api/v1/admin/fx/rates").await;
+    assert_eq!(listed.expect(200).data()["rates"][0], *set.data());
+
+    let quote = ada.keyed("/api/v1/fx/quotes", "a-quote", &pair).await;
+    assert_eq!(quote.expect(201).data()["rate"], "0.9170915");
+    assert_eq!(quote.data()["targetAmount"], json!(91.70));
+    let again = ada.keyed("/api/v1/fx/quotes", "a-quote", &pair).await;
+    assert_eq!(again.data()["id"], quote.data()["id"], "one key, one quote");
+    let id = quote.data()["id"].as_str().unwrap();
+    let order = |quote: &str| {
+        json!({
+            "accountId": dollars, "transactionType": "transfer", "toAccountId": euros, "amount": 100,
+            "process": true, "quoteId": quote,
+        })
+    };
+    let mut both = order(id);
+    both["exchange"] = json!({"rate": "1", "rateSource": "me"});
+    ada.post("/api/v1/transactions", &both).await.names("quoteId", "conflicting");
+    let mut later = order(id);
+    later["startAt"] = json!("2031-01-31T07:00:00Z");
+    later.as_object_mut().unwrap().remove("process");
+    ada.post("/api/v1/schedules", &later).await.expect(400);
+    let batch = json!({"transactions": [order(id), order(id)]});
+    let results =
+        ada.post("/api/v1/transactions/batch", &batch).await.expect(200).data()["results"].clone();
+    assert_eq!(results[0]["transaction"]["exchange"]["targetAmount"], json!(91.70));
+    assert_eq!(results[1]["error"]["code"], "quote_used");
+    let used = ada.get(&format!("/api/v1/fx/quotes/{id}")).await;
+    assert_eq!(used.expect(200).data()["transactionId"], results[0]["transaction"]["id"]);
+    let nowhere = "01890a5d-ac96-774b-bcce-b302099a8057";
+    ada.post("/api/v1/transactions", &order(nowhere)).await.refused(404, "quote_not_found");
+    let path = format!("/api/v1/admin/fx/rates/{}", set.data()["id"].as_str().unwrap());
+    admin.send("DELETE", &path, &[], "").await.expect(200);
+    ada.post("/api/v1/fx/quotes", &pair).await.refused(422, "rate_unavailable");
+}
+
+#[tokio::test]
+async fn a_hold_tells_when_it_completes_by_itself() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let account = ada.account("100").await;
+    let order = |at: &str| json!({"accountId": account, "transactionType": "withdrawal", "amount": 10, "completeAt": at});
+    let hold = ada.post("/api/v1/transactions", &order("2031-01-31T07:00:00Z")).await;
+    assert_eq!(hold.expect(201).data()["completeAt"], "2031-01-31T07:00:00.000Z");
+    let mut at_once = order("2031-01-31T07:00:00Z");
+    at_once["process"] = json!(true);
+    ada.post("/api/v1/transactions", &at_once).await.names("completeAt", "conflicting");
+    ada.post("/api/v1/transactions", &order("tomorrow")).await.names("completeAt", "invalid");
+    let past = ada.post("/api/v1/transactions", &order("2020-01-31T07:00:00Z")).await;
+    past.refused(422, "completion_in_past");
+    let mut never = order("2031-01-31T07:00:00Z");
+    never["expiresAt"] = json!("2030-01-31T07:00:00Z");
+    ada.post("/api/v1/transactions", &never).await.refused(422, "completion_after_expiry");
+}

@@ -130,6 +130,10 @@ pub struct Logins {
     pub bcrypt_cost: u32,
     /// Users complete their own deposits.
     pub users_settle: bool,
+    /// How long a pending exchange stands.
+    pub fx_pending_expiry: Duration,
+    /// How long a quote can be used.
+    pub fx_quote_expiry: Duration,
 }
 
 impl Config {
@@ -269,6 +273,8 @@ impl Reader {
             refresh_ttl,
             bcrypt_cost: self.value("BCRYPT_ROUNDS", values::number(10, 14)),
             users_settle: self.depends("USERS_SETTLE", settle, values::switch),
+            fx_pending_expiry: self.value("FX_PENDING_EXPIRY", values::duration),
+            fx_quote_expiry: self.value("FX_QUOTE_EXPIRY", values::duration),
         }
     }
 

@@ -165,6 +165,12 @@ const LOGINS: &[Setting] = &[
         "Whether users complete their own deposits, credits and debits; otherwise only administrators do.",
     ),
     setting(
+        "FX_PENDING_EXPIRY",
+        Value("60s"),
+        "How long a pending exchange of currencies stands at its rate, unless an administrator names its expiry.",
+    ),
+    setting("FX_QUOTE_EXPIRY", Value("30s"), "How long a quote for an exchange rate can be used."),
+    setting(
         "LEDGER_CHECK_INTERVAL",
         Value("1h"),
         "How often a running server checks the whole ledger, as `wallstreet verify ledger` does; 0 for never.",

@@ -103,7 +103,11 @@ impl Check<'_> {
             for (place, said) in record.said.iter().enumerate() {
                 let Said::Done { id, captured, .. } = said else { continue };
                 let root = |id: &Uuid| self.roots.get(id).copied().unwrap_or(usize::MAX);
-                let effect = match &record.ask {
+                let ask = match &record.ask {
+                    Ask::Modest(ask) => &**ask,
+                    ask => ask,
+                };
+                let effect = match ask {
                     Ask::Complete(id) | Ask::Cancel(id) => Effect::End(root(id)),
                     Ask::Capture { id, .. } => Effect::Capture(root(id), *captured),
                     _ => Effect::New(*id),
@@ -230,9 +234,13 @@ impl Check<'_> {
     fn step(&mut self, bank: &mut Bank, place: usize, claim: Option<Claim>) {
         let row = &self.rows[place];
         let Some((n, item)) = claim else {
-            // Time ends orders unasked; nothing else happens unasked.
-            let expired = bank.apply(&Ask::Expire(row.ids[0]), &[], row.hour);
-            if row.creates() || expired.is_err() {
+            // Time completes and ends orders unasked; nothing else happens unasked.
+            let time = match row.names.as_str() {
+                "transaction.completed" => Ask::CompleteDue(row.ids[0]),
+                _ => Ask::Expire(row.ids[0]),
+            };
+            let ended = bank.apply(&time, &[], row.hour);
+            if row.creates() || ended.is_err() {
                 self.faults.push(format!("nobody was told of {}: {:?}", row.names, row.ids));
             }
             return;

@@ -1,14 +1,17 @@
 //! Clients of two servers: each asks at random, notes what was answered and
 //! between which moments, and asks again under its key until it knows.
 
-use super::bank::{Ask, New, Rule};
+use super::{
+    asks::Random,
+    bank::{Ask, New, Quote, Rule},
+};
 use jiff::Timestamp;
-use ledger::{Amount, FreezeScope, Kind, Refusal, Status, TransactionId};
+use ledger::{Amount, Refusal, Status, TransactionId};
 use platform::{
     Actor, Error, Fate, IdempotencyKey, ManualClock, Outcome, Platform,
     accounts::{self, Account},
-    error::Conflict,
-    orders::{self, Draft, Target},
+    error::{Conflict, Forbidden},
+    orders,
     transactions::{Metadata, Transaction},
 };
 use std::{
@@ -24,7 +27,7 @@ use uuid::Uuid;
 
 /// Where the clock starts, in microseconds.
 pub const NOON: i64 = 1_768_478_400_000_000;
-const HOUR: i64 = 3_600_000_000;
+pub const HOUR: i64 = 3_600_000_000;
 
 /// How many transactions of the past are asked about: few, so that many ask of one.
 const RECENT: usize = 12;
@@ -68,42 +71,21 @@ pub struct Record {
 /// What all clients share.
 pub struct World {
     pub servers: [Platform; 2],
+    /// The same bank where customers do not complete their own deposits.
+    pub modest: [Platform; 2],
     pub clock: Arc<ManualClock>,
     pub actor: Actor,
     pub accounts: Vec<Account>,
     /// Counts what is sent and what is answered, so that one is before the other.
     pub ticks: AtomicU64,
     pub recent: Mutex<VecDeque<Uuid>>,
+    /// What the bank has offered lately.
+    pub quotes: Mutex<VecDeque<Quote>>,
     pub faults: Mutex<Vec<String>>,
     /// Somebody has waited in vain: nobody asks any more.
     pub stuck: AtomicBool,
     /// For an administrator's statements.
     pub admin: Client,
-}
-
-/// Random numbers (splitmix64).
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
-    }
-
-    fn between(&mut self, least: i64, most: i64) -> i64 {
-        least + i64::try_from(self.below(usize::try_from(most - least + 1).unwrap())).unwrap()
-    }
-
-    fn percent(&mut self, share: usize) -> bool {
-        self.below(100) < share
-    }
 }
 
 /// Hours from noon to a moment.
@@ -112,84 +94,16 @@ pub fn hour(at: Timestamp) -> i64 {
 }
 
 impl World {
-    fn tick(&self) -> u64 {
+    pub fn tick(&self) -> u64 {
         self.ticks.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         hour(self.servers[0].now())
     }
 
     pub fn fault(&self, text: String) {
         self.faults.lock().unwrap().push(text);
-    }
-
-    fn draft(&self, new: &New) -> Draft {
-        let at = |hour: i64| Timestamp::from_microsecond(NOON + hour * HOUR).unwrap();
-        let target = Target::Id(self.accounts[new.to].id);
-        Draft {
-            account: self.accounts[new.from].id,
-            kind: new.kind,
-            amount: Amount::from_hundredths(new.amount).unwrap(),
-            currency: None,
-            target: (new.kind == Kind::Transfer).then_some(target),
-            description: None,
-            metadata: Metadata::default(),
-            complete: new.complete,
-            expires: new.expires.map(at),
-            effective: None,
-            exchange: None,
-        }
-    }
-
-    fn some_new(&self, random: &mut Random) -> New {
-        use Kind::{Credit, Debit, Deposit, Transfer, Withdrawal};
-        let kinds = [Deposit, Deposit, Credit, Withdrawal, Debit, Transfer, Transfer, Transfer];
-        let kind = kinds[random.below(kinds.len())];
-        let from = random.below(self.accounts.len());
-        let other = random.below(self.accounts.len());
-        let complete = random.percent(50);
-        let expires = !complete && random.percent(30);
-        New {
-            kind,
-            from,
-            to: if kind == Transfer { other } else { from },
-            amount: random.between(1, 5_000),
-            complete,
-            expires: expires.then(|| self.now() + random.between(1, 6)),
-        }
-    }
-
-    fn some_rule(&self, random: &mut Random) -> Rule {
-        let scope = FreezeScope::ALL[random.below(FreezeScope::ALL.len())];
-        let until = random.percent(50).then(|| self.now() + random.between(1, 4));
-        Rule {
-            account: random.below(self.accounts.len()),
-            overdraft: random.between(0, 2_000),
-            per_transaction: random.percent(20).then(|| random.between(1_000, 6_000)),
-            daily: random.percent(10).then(|| random.between(20_000, 90_000)),
-            freeze: random.percent(20).then_some((scope, until)),
-        }
-    }
-
-    fn some_ask(&self, random: &mut Random) -> Ask {
-        let id = {
-            let recent = self.recent.lock().unwrap();
-            if recent.is_empty() { None } else { recent.get(random.below(recent.len())).copied() }
-        };
-        let part = random.percent(70).then(|| random.between(1, 2_500));
-        match (random.below(100), id) {
-            (90..97, _) => Ask::Read(random.below(self.accounts.len())),
-            (97..100, _) => Ask::Rule(self.some_rule(random)),
-            (86..90, _) => {
-                Ask::Atomic((0..=random.below(3)).map(|_| self.some_new(random)).collect())
-            }
-            (40..48, Some(id)) => Ask::Complete(id),
-            (48..56, Some(id)) => Ask::Cancel(id),
-            (56..72, Some(id)) => Ask::Capture { id, part, last: random.percent(30) },
-            (72..86, Some(id)) => Ask::Reverse { id, part },
-            _ => Ask::Create(self.some_new(random)),
-        }
     }
 
     /// Asks so many things; what it noted.
@@ -201,14 +115,20 @@ impl World {
             match random.below(200) {
                 0 | 199 => self.clock.advance(jiff::SignedDuration::from_hours(1)),
                 // What is over is ended by whoever comes by; it is asked of nobody.
-                1 | 2 => drop(orders::expire(&self.servers[random.below(2)]).await),
+                1 => drop(orders::expire(&self.servers[random.below(2)]).await),
+                2 => drop(orders::complete_due(&self.servers[random.below(2)]).await),
                 3..14 => records.extend(self.each(&mut random, &key).await),
+                18..24 => self.quote(&mut random).await,
                 14..18 => {
                     let new = self.some_new(&mut random);
                     records.push(self.race(&mut random, new, &key).await);
                 }
                 _ => {
-                    let ask = self.some_ask(&mut random);
+                    let mut ask = self.some_ask(&mut random);
+                    let acts = !matches!(ask, Ask::Read(_) | Ask::Rule(_) | Ask::Atomic(_));
+                    if acts && random.percent(25) {
+                        ask = Ask::Modest(Box::new(ask));
+                    }
                     let twice = random.percent(15);
                     records.push(self.ask(&mut random, ask, &key, twice).await);
                 }
@@ -221,7 +141,9 @@ impl World {
     async fn ask(&self, random: &mut Random, ask: Ask, key: &str, twice: bool) -> Record {
         let (from, before, server) = (self.tick(), self.now(), random.below(2));
         let keyed = !matches!(ask, Ask::Read(_) | Ask::Rule(_));
-        let both = twice && keyed;
+        // What is not allowed is not kept under its key, and may be allowed later.
+        let kept = keyed && !matches!(ask, Ask::Modest(_));
+        let both = twice && kept;
         let first = self.until_known(server, &ask, key);
         let (said, fresh, again) = if both {
             let (one, two) = tokio::join!(first, self.until_known(1 - server, &ask, key));
@@ -239,7 +161,7 @@ impl World {
         if fresh > 1 && (done || !matches!(ask, Ask::Atomic(_))) {
             self.fault(format!("{key}: {ask:?}: one key, {fresh} first answers"));
         }
-        if keyed && random.percent(3) {
+        if kept && random.percent(3) {
             self.ask_late(server, &ask, key, &said).await;
         }
         if keyed {
@@ -276,7 +198,7 @@ impl World {
     async fn each(&self, random: &mut Random, key: &str) -> Vec<Record> {
         let all: Vec<New> = (0..=random.below(8)).map(|_| self.some_new(random)).collect();
         let (from, before, server) = (self.tick(), self.now(), random.below(2));
-        let (said, _, again) = self.all_until_known(server, &all, key, false).await;
+        let (said, _, again) = self.all_until_known(&self.servers[server], &all, key, false).await;
         let (to, after) = (self.tick(), self.now());
         self.remember(random, &said);
         let one = |(new, said): (New, Said)| {
@@ -315,11 +237,15 @@ impl World {
 
     /// Says also how many first answers there were, and whether it was sent again.
     async fn until_known(&self, server: usize, ask: &Ask, key: &str) -> (Vec<Said>, usize, bool) {
+        let (platform, ask) = match ask {
+            Ask::Modest(ask) => (&self.modest[server], &**ask),
+            ask => (&self.servers[server], ask),
+        };
         match ask {
             Ask::Create(new) => {
-                self.all_until_known(server, std::slice::from_ref(new), key, false).await
+                self.all_until_known(platform, std::slice::from_ref(new), key, false).await
             }
-            Ask::Atomic(all) => self.all_until_known(server, all, key, true).await,
+            Ask::Atomic(all) => self.all_until_known(platform, all, key, true).await,
             Ask::Read(account) => {
                 let id = self.accounts[*account].id;
                 let read = accounts::get(&self.servers[server], &self.actor, id).await;
@@ -333,7 +259,7 @@ impl World {
             _ => {
                 let (mut again, since) = (false, Instant::now());
                 loop {
-                    if let Some((said, fresh)) = self.heard(self.end(server, ask, key).await) {
+                    if let Some((said, fresh)) = self.heard(self.end(platform, ask, key).await) {
                         return (vec![said], fresh, again);
                     }
                     if self.in_vain(key, since).await {
@@ -347,11 +273,11 @@ impl World {
 
     async fn end(
         &self,
-        server: usize,
+        platform: &Platform,
         ask: &Ask,
         key: &str,
     ) -> Result<Outcome<Transaction>, Error> {
-        let (platform, actor) = (&self.servers[server], &self.actor);
+        let actor = &self.actor;
         let amount = |part: &Option<i64>| part.map(|part| Amount::from_hundredths(part).unwrap());
         let name = Some(IdempotencyKey::new(key, format!("{ask:?}").as_bytes()).unwrap());
         match ask {
@@ -372,7 +298,7 @@ impl World {
 
     async fn all_until_known(
         &self,
-        server: usize,
+        platform: &Platform,
         all: &[New],
         key: &str,
         atomic: bool,
@@ -384,8 +310,7 @@ impl World {
         loop {
             let drafts =
                 all.iter().enumerate().map(|(n, new)| (self.draft(new), Some(name(n, new))));
-            let (platform, drafts) = (&self.servers[server], drafts.collect());
-            let answers = orders::create_all(platform, &self.actor, drafts, atomic).await;
+            let answers = orders::create_all(platform, &self.actor, drafts.collect(), atomic).await;
             let heard: Option<Vec<(Said, usize)>> = match answers {
                 Ok(answers) => answers.into_iter().map(|answer| self.heard(answer)).collect(),
                 Err(error) => self.heard(Err(error)).map(|said| vec![said; all.len()]),
@@ -426,6 +351,9 @@ impl World {
                 };
                 let said = Said::Refused(refusal.code().to_owned(), short);
                 (said, usize::from(original.is_none()))
+            }
+            Err(error @ Error::Forbidden(Forbidden::Rate | Forbidden::Settlement)) => {
+                (Said::Refused(error.code().to_owned(), 0), 0)
             }
             Err(Error::Undone) => (Said::Undone, 0),
             Err(Error::Conflict(Conflict::KeyVoid)) => (Said::Void, 0),

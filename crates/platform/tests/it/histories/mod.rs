@@ -2,12 +2,15 @@
 //! a few accounts, and everything that they were told is held against a bank that
 //! works alone. `cargo xtask fire model` runs it for longer.
 
+mod asks;
 mod bank;
 mod check;
 mod clients;
 
-use clients::{Random, Record, World};
-use platform::{PendingSettings, Platform, Quota, Settings};
+use asks::Random;
+use clients::{Record, World};
+use ledger::{Currency, Rate, Spread};
+use platform::{PendingSettings, Platform, Quota, Settings, fx, transactions::RateSource};
 use std::{
     collections::VecDeque,
     env,
@@ -17,10 +20,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testkit::{Bank, bank_with};
+use testkit::{Bank, bank_with, settings};
 use uuid::Uuid;
 
-const ACCOUNTS: usize = 4;
 const CLIENTS: usize = 24;
 /// The most of one history; then the next one begins in a new database.
 const ROUND: usize = 10_000;
@@ -30,27 +32,48 @@ pub fn asked(name: &str, usual: usize) -> usize {
     env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
-/// Few orders may stand pending, so that the quota is met.
-fn settings() -> Settings {
+/// The clock goes by hours, and so does what is short. Few orders may stand pending, so
+/// that the quota is met.
+fn stands() -> Settings {
+    let hours = |hours: i64| Duration::from_secs(hours.unsigned_abs() * 3_600);
     let quota = Quota { count: Some(bank::MOST_PENDING), bytes: None };
-    Settings { pending: PendingSettings { quota, expiry: None }, ..testkit::settings() }
+    Settings {
+        fx_pending_expiry: hours(bank::EXCHANGE_STANDS),
+        fx_quote_expiry: hours(bank::QUOTE_STANDS),
+        pending: PendingSettings { quota, expiry: None },
+        ..settings()
+    }
 }
 
 async fn world(bank: &Bank) -> Arc<World> {
     let actor = bank.user("ada@example.com").await;
     let mut accounts = Vec::new();
-    for _ in 0..ACCOUNTS {
-        accounts.push(bank.account(&actor).empty().await);
+    for code in bank::CURRENCIES {
+        accounts.push(bank.account(&actor).in_currency(code).empty().await);
     }
     let clock = Arc::clone(&bank.clock);
-    let other = Platform::connect(&bank.database.url, settings(), Arc::clone(&clock) as _).await;
+    let server = async |users_settle| {
+        let settings = Settings { users_settle, ..stands() };
+        Platform::connect(&bank.database.url, settings, Arc::clone(&clock) as _).await.unwrap()
+    };
+    let rate = fx::NewRate {
+        source: Currency::USD,
+        target: Currency::parse("EUR").unwrap(),
+        rate: Rate::parse("0.9217").unwrap(),
+        spread: Spread::parse("0.005").unwrap(),
+        rate_source: RateSource::parse("a test").unwrap(),
+        valid_until: None,
+    };
+    fx::set_rate(&bank.platform, &bank.admin().await, rate).await.unwrap();
     Arc::new(World {
-        servers: [bank.platform.clone(), other.unwrap()],
+        servers: [bank.platform.clone(), server(true).await],
+        modest: [server(false).await, server(false).await],
         clock,
         actor,
         accounts,
         ticks: AtomicU64::new(1),
         recent: Mutex::new(VecDeque::new()),
+        quotes: Mutex::new(VecDeque::new()),
         faults: Mutex::default(),
         stuck: AtomicBool::new(false),
         admin: bank.client().await,
@@ -70,7 +93,7 @@ async fn cut(bank: &Bank, stop: Arc<AtomicBool>, mut random: Random) {
 
 /// One history of so many operations; what is wrong with it.
 async fn history(operations: usize, seed: u64, faulty: bool) -> Vec<String> {
-    let bank = bank_with(settings()).await;
+    let bank = bank_with(stands()).await;
     let world = world(&bank).await;
     let began = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)
