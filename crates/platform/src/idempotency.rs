@@ -222,11 +222,52 @@ pub enum Fate<T> {
         /// When.
         at: Timestamp,
     },
-    /// It was never seen, and from now on it is impossible.
+    /// It was never seen, and is impossible since somebody made sure of that.
     Void {
         /// Since when.
         at: Timestamp,
     },
+    /// It has not been seen; it may still be on its way.
+    Unseen {
+        /// When it was looked for.
+        at: Timestamp,
+    },
+}
+
+impl<T: DeserializeOwned> Fate<T> {
+    fn told(earlier: Earlier) -> Result<Self> {
+        let at = earlier.original.at;
+        let outcome = earlier.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
+        match serde_json::from_str(&outcome) {
+            Ok(Recorded::Done(value)) => Ok(Self::Committed { value, at }),
+            Ok(Recorded::Refused(refusal)) => Ok(Self::Refused { refusal, at }),
+            Ok(Recorded::Void) => Ok(Self::Void { at }),
+            Ok(Recorded::Batch) => {
+                let text =
+                    "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
+                Err(Error::invalid("key", "names_a_batch", text))
+            }
+            Err(_) => Err(Error::KeyReused),
+        }
+    }
+}
+
+/// What has become of the request under `key`, as far as anybody has seen it.
+/// Changes nothing: what is unseen may still come.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key stands for something else than a `T`.
+pub(crate) async fn seen<T: DeserializeOwned>(
+    platform: &Platform,
+    actor: &Actor,
+    key: &str,
+) -> Result<Fate<T>> {
+    let key = IdempotencyKey::new(key, &[])?;
+    let connection = platform.connection().await?;
+    match connection.find(FIND, &[&actor.user_id.0, &key.key]).await? {
+        Some(row) => Fate::told(Earlier::read(&row)?),
+        None => Ok(Fate::Unseen { at: platform.now() }),
+    }
 }
 
 /// What has become of the request under `key`. If it has not been seen, the key
@@ -254,20 +295,7 @@ pub(crate) async fn fate<T: DeserializeOwned>(
         return Ok(Fate::Void { at });
     }
     let row = tx.find(FIND, &[&user, &key.key]).await?;
-    let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
-    let at = earlier.original.at;
-    let outcome = earlier.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
-    match serde_json::from_str(&outcome) {
-        Ok(Recorded::Done(value)) => Ok(Fate::Committed { value, at }),
-        Ok(Recorded::Refused(refusal)) => Ok(Fate::Refused { refusal, at }),
-        Ok(Recorded::Void) => Ok(Fate::Void { at }),
-        Ok(Recorded::Batch) => {
-            let text =
-                "names a batch: ask for each of its items, by their own keys or #0, #1 … added";
-            Err(Error::invalid("key", "names_a_batch", text))
-        }
-        Err(_) => Err(Error::KeyReused),
-    }
+    Fate::told(Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?)
 }
 
 /// Forgets clients' keys older than [`KEPT`]; says how many.

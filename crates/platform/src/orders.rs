@@ -137,12 +137,22 @@ pub async fn open_batch(platform: &Platform, actor: &Actor, key: &IdempotencyKey
     idempotency::open_batch(platform, actor, key).await
 }
 
+/// What has become of an order, as far as it has been seen. Changes nothing.
+///
+/// # Errors
+/// A key needs `read:transactions`. [`Error::KeyReused`] when the key stands for
+/// something else.
+pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
+    actor.require(Permission::ReadTransactions)?;
+    idempotency::seen(platform, actor, key).await
+}
+
 /// What has become of an order, so that its client can stop safely: what has
 /// never been seen is from now on impossible.
 ///
 /// # Errors
 /// [`Error::KeyReused`] when the key stands for something else.
-pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
+pub async fn settle(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
     idempotency::fate(platform, actor, key).await
 }

@@ -5,7 +5,9 @@
 //! server's time under load.
 
 use crate::{
-    App, body, caller, envelope, limits,
+    App,
+    bodiless::{self, Bodiless},
+    body, caller, envelope, limits,
     query::{self, Unqueried},
     shield,
 };
@@ -39,13 +41,14 @@ pub(crate) async fn outside(app: App, request: Request, next: middleware::Next) 
 /// All that stands between the frame and the handler.
 pub(crate) async fn inside(
     app: App,
-    unqueried: Unqueried,
+    (unqueried, bodiless): (Unqueried, Bodiless),
     request: Request,
     next: middleware::Next,
 ) -> Response {
     let known = request.extensions().get::<MatchedPath>().is_some();
     let (who, counted, sent) = (app.clone(), app.clone(), app);
     let handler = move |request| next.run(request);
+    let handler = move |request| bodiless::refuse_body(bodiless, request, handler);
     let arrive = move |request| async move {
         // Where nothing is, nothing is received.
         if known { body::arrive(sent, request, handler).await } else { handler(request).await }

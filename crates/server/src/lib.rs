@@ -6,10 +6,11 @@
 //!
 //! A request passes, from the outside in: [`envelope`] (id, span, frame),
 //! CORS, [`shield`] (Host, a task of its own, timeout), [`caller`] (who),
-//! [`limits`] (how often), [`body`] (all of it), and then a handler in [`api`],
+//! [`limits`] (how often), [`body`] (all of it), [`bodiless`] (where none belongs), and then a handler in [`api`],
 //! whose arguments ([`caller`], [`extract`], [`query`]) say what it needs.
 
 mod api;
+mod bodiless;
 mod body;
 mod caller;
 mod catalogue;
@@ -42,6 +43,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware,
 };
+use bodiless::Bodiless;
 use limits::Limits;
 use platform::{Environment, Platform};
 use query::Unqueried;
@@ -149,7 +151,8 @@ pub fn errors() -> String {
 fn assemble(app: &App) -> Router {
     let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
     let table = routes::table(|doors| doors.route_layer(attempts));
-    let unqueried = Unqueried::of(table.get_openapi());
+    let document = table.get_openapi();
+    let (unqueried, bodiless) = (Unqueried::of(document), Bodiless::of(document));
     let mut router = Router::from(table);
     if app.settings.docs {
         router = router.merge(docs::routes());
@@ -157,7 +160,7 @@ fn assemble(app: &App) -> Router {
     let (within, around) = (app.clone(), app.clone());
     router
         .layer(middleware::from_fn(move |request, next| {
-            front::inside(within.clone(), unqueried.clone(), request, next)
+            front::inside(within.clone(), (unqueried.clone(), bodiless.clone()), request, next)
         }))
         .layer(cors(&app.settings.cors_origins))
         .layer(middleware::from_fn(move |request, next| {

@@ -59,7 +59,7 @@ fn bank() -> OpenApiRouter<App> {
         .routes(routes!(seals::get))
         .routes(routes!(transactions::list, orders::create))
         .routes(routes!(batches::create))
-        .routes(routes!(batches::outcome))
+        .routes(routes!(batches::outcome, batches::settle))
         .routes(routes!(transactions::of_account))
         .routes(routes!(transactions::get, transactions::annotate))
         .routes(routes!(orders::process))
