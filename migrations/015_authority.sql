@@ -30,10 +30,11 @@ UPDATE wallstreet.schedules s SET pause_reason = 'administrator'
          ORDER BY resource_id, created_at DESC, id DESC) newest
  WHERE newest.resource_id = s.id AND newest.user_id <> s.user_id AND s.status = 'paused';
 ALTER TABLE wallstreet.schedules
-    ADD CONSTRAINT schedules_pause_told CHECK (
-        (status = 'paused') = (pause_reason IS NOT NULL)
-        AND pause_reason IN ('owner', 'administrator', 'api_key_revoked', 'api_key_inactive',
-                             'api_key_expired', 'permission_lost', 'user_inactive', 'account_closed')),
+    ADD CONSTRAINT schedules_pause_known CHECK (
+        pause_reason IS NULL
+        OR status = 'paused' AND pause_reason IN (
+            'owner', 'administrator', 'api_key_revoked', 'api_key_inactive', 'api_key_expired',
+            'permission_lost', 'user_inactive', 'account_closed')),
     ADD CONSTRAINT schedules_day_known CHECK (
         every_day IS NULL OR (every_day = 'last' AND every_unit IN ('month', 'year')));
 

@@ -1,7 +1,7 @@
 DROP INDEX wallstreet.schedules_source;
 ALTER TABLE wallstreet.schedules
     DROP CONSTRAINT schedules_day_known,
-    DROP CONSTRAINT schedules_pause_told,
+    DROP CONSTRAINT schedules_pause_known,
     DROP COLUMN every_day,
     DROP COLUMN pause_reason,
     DROP COLUMN api_key_id;

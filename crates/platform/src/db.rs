@@ -348,6 +348,14 @@ pub(crate) fn word<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T> {
     text.parse().map_err(|_| Error::internal(format!("unknown {column} in the database: {text}")))
 }
 
+/// The same where there may be none.
+pub(crate) fn maybe_word<T: std::str::FromStr>(row: &Row, column: &str) -> Result<Option<T>> {
+    match row.try_get::<_, Option<&str>>(column)? {
+        Some(_) => word(row, column).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Reads a moment that may be absent.
 pub(crate) fn maybe_time(row: &Row, column: &str) -> Result<Option<Timestamp>> {
     Ok(row.try_get::<_, Option<Utc>>(column)?.map(|Utc(at)| at))

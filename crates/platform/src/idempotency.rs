@@ -269,11 +269,34 @@ pub enum Fate<T> {
         /// When.
         at: Timestamp,
     },
-    /// It was never seen, and from now on it is impossible.
+    /// It was never seen, and is impossible since somebody made sure of that.
     Void {
         /// Since when.
         at: Timestamp,
     },
+    /// It has not been seen; it may still be on its way.
+    Unseen {
+        /// When it was looked for.
+        at: Timestamp,
+    },
+}
+
+/// What has become of the request under `key`, as far as anybody has seen it.
+/// Changes nothing: what is unseen may still come.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key stands for something else than a `T`.
+pub(crate) async fn seen<T: DeserializeOwned>(
+    platform: &Platform,
+    actor: &Actor,
+    key: &str,
+) -> Result<Told<T>> {
+    let key = IdempotencyKey::new(key, &[])?;
+    let connection = platform.connection().await?;
+    match connection.find(FIND, &[&actor.user_id.0, &key.key]).await? {
+        Some(row) => told(Earlier::read(&row)?),
+        None => Ok(Told::All(Fate::Unseen { at: platform.now() })),
+    }
 }
 
 /// What a key knows.
@@ -314,7 +337,10 @@ pub(crate) async fn fate<T: DeserializeOwned>(
         return Ok(Told::All(Fate::Void { at }));
     }
     let row = tx.find(FIND, &[&user, &key.key]).await?;
-    let earlier = Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?;
+    told(Earlier::read(&row.ok_or(Error::Conflict(Conflict::InFlight))?)?)
+}
+
+fn told<T: DeserializeOwned>(earlier: Earlier) -> Result<Told<T>> {
     let at = earlier.original.at;
     let outcome = earlier.outcome.ok_or(Error::Conflict(Conflict::InFlight))?;
     match serde_json::from_str(&outcome) {

@@ -160,14 +160,33 @@ pub async fn open_batch(platform: &Platform, actor: &Actor, key: &IdempotencyKey
     idempotency::open_batch(platform, actor, key).await
 }
 
+/// What has become of an order, as far as it has been seen. Changes nothing.
+///
+/// # Errors
+/// A key needs `read:transactions`. [`Error::KeyReused`] when the key stands for
+/// something else.
+pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
+    actor.require(Permission::ReadTransactions)?;
+    told(platform, actor, idempotency::seen(platform, actor, key).await?).await
+}
+
 /// What has become of an order, so that its client can stop safely: what has
 /// never been seen is from now on impossible.
 ///
 /// # Errors
 /// [`Error::KeyReused`] when the key stands for something else.
-pub async fn outcome(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
+pub async fn settle(platform: &Platform, actor: &Actor, key: &str) -> Result<Fate<Transaction>> {
     actor.require(Permission::WriteTransactions)?;
-    match idempotency::fate(platform, actor, key).await? {
+    told(platform, actor, idempotency::fate(platform, actor, key).await?).await
+}
+
+/// Where the answer under a key is not kept any more, the transaction as it stands.
+async fn told(
+    platform: &Platform,
+    actor: &Actor,
+    told: Told<Transaction>,
+) -> Result<Fate<Transaction>> {
+    match told {
         Told::All(fate) => Ok(fate),
         Told::Done { id, at } => {
             let value = transactions::visible(platform, actor, TransactionId(id)).await?;

@@ -11,6 +11,7 @@ use crate::{
     admission::Operation,
     budget::{Full, Holding},
     caller::{self, Proof},
+    extract,
     front::Next,
     limits,
     problem::Problem,
@@ -53,13 +54,19 @@ pub(crate) async fn arrive(
         false => receive(&app, &operation, &parts, body).await,
     };
     // What was parsed takes room as well: it is given back after the handler.
-    let (arrived, _held) = match received {
-        Ok((bytes, holding)) => (Ok(bytes), holding),
-        Err(problem) if operation.takes_body() => return problem.into_response(),
-        Err(problem) => (Err(problem), None),
+    let (bytes, _held) = match received {
+        Ok(received) => received,
+        Err(problem) => return problem.into_response(),
     };
+    // A member that nobody reads is not to be taken for obeyed.
+    if !operation.takes_body()
+        && !bytes.is_empty()
+        && let Err(problem) = extract::no_body(&bytes)
+    {
+        return problem.into_response();
+    }
     let mut request = Request::from_parts(parts, Body::empty());
-    request.extensions_mut().insert(Arrived(arrived));
+    request.extensions_mut().insert(Arrived(Ok(bytes)));
     if started.elapsed() > PROVEN_FOR {
         caller::prove(&app, &mut request).await;
     }

@@ -35,6 +35,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
     }
 }
 
+/// The body of an operation that takes none: no member is known.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Passes an empty body and an empty object.
+pub(crate) fn no_body(body: &[u8]) -> Result<(), Problem> {
+    match body.trim_ascii().is_empty() {
+        true => Ok(()),
+        false => parse(body).map(|Nothing {}| ()),
+    }
+}
+
 /// The `Idempotency-Key` of a request without a body.
 pub(crate) struct Key(pub(crate) Option<IdempotencyKey>);
 

@@ -221,7 +221,7 @@ fn counted(app: &App, request: &Request) -> (Identity, u32) {
     match request.extensions().get::<Proof>() {
         Some(Proof(Ok(actor))) => match &actor.credential {
             Credential::ApiKey { rate_limit, .. } => (Identity::of(actor), *rate_limit),
-            Credential::Session(_) => (Identity::of(actor), usual),
+            Credential::Session(_) | Credential::Schedule(_) => (Identity::of(actor), usual),
         },
         _ => (at(request), usual),
     }

@@ -28,7 +28,11 @@ fn violation(path: &str, text: &str) -> Violation {
         "missing" => (join(path, named), "required", "is required".to_owned()),
         "unknown" if rest.starts_with("field") => {
             let known = rest.split_once(", ").map_or("", |(_, known)| known);
-            (join(path, named), "unknown_field", format!("is not a field here: {known}"))
+            let text = match known {
+                "there are no fields" => "is not a field here: send no body",
+                known => &format!("is not a field here: {known}"),
+            };
+            (join(path, named), "unknown_field", text.to_owned())
         }
         "duplicate" => (join(path, named), "duplicate_field", "is given twice".to_owned()),
         "invalid" => {

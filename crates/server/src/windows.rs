@@ -29,7 +29,7 @@ impl Identity {
     /// Of somebody proven.
     pub(crate) fn of(actor: &Actor) -> Self {
         match actor.credential {
-            Credential::Session(_) => Self::User(actor.user_id.0),
+            Credential::Session(_) | Credential::Schedule(_) => Self::User(actor.user_id.0),
             Credential::ApiKey { id, .. } => Self::Key(id),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Account, Summary, Suspender, restraints};
 use crate::{
-    db::{Numeric, maybe_time, statements, time, word},
+    db::{Numeric, maybe_time, maybe_word, statements, time, word},
     error::Result,
 };
 use jiff::Timestamp;
@@ -87,10 +87,8 @@ pub(super) fn read(row: &Row, now: Timestamp) -> Result<Account> {
     let Numeric(available_balance) = row.try_get("available_balance")?;
     let status = word(row, "status")?;
     // Whoever suspended it without the platform was no mere owner.
-    let suspended_by = match row.try_get::<_, Option<&str>>("suspended_by")? {
-        Some(_) => Some(word(row, "suspended_by")?),
-        None => (status == AccountStatus::Suspended).then_some(Suspender::Admin),
-    };
+    let unsaid = (status == AccountStatus::Suspended).then_some(Suspender::Admin);
+    let suspended_by = maybe_word(row, "suspended_by")?.or(unsaid);
     Ok(Account {
         id: AccountId(row.try_get("id")?),
         user_id: UserId(row.try_get("user_id")?),

@@ -7,7 +7,7 @@
 use super::{PauseReason, Schedule, Status, rows, rules, store};
 use crate::{
     Platform,
-    actor::Actor,
+    actor::{Actor, Permission},
     db::{Tx, Utc},
     error::{Error, Forbidden, Resource, Result},
     facts::{self, By, Fact},
@@ -29,6 +29,7 @@ pub async fn set_status(
     schedule: Uuid,
     status: Status,
 ) -> Result<Schedule> {
+    actor.require(Permission::WriteTransactions)?;
     let at = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;

@@ -29,7 +29,7 @@ use crate::{
 pub use change::{end, set_status};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{AccountId, Amount, Currency, Kind, TransactionId, UserId, words};
-pub use occurrence::{Every, Rhythm, Unit, zone};
+pub use occurrence::{Every, MonthDay, Rhythm, Unit, zone};
 pub use runner::{run, run_due};
 use serde::{Deserialize, Serialize};
 pub(crate) use store::ALL as STATEMENTS;
@@ -171,7 +171,7 @@ pub async fn create(
     }
     let currency = rules::judge_in(&tx, platform, actor, &draft, target).await?;
     let next_at = rhythm.at(0).map(Utc);
-    let every_day = rhythm.every.and_then(|every| every.day());
+    let every_day = rhythm.every.and_then(|every| every.day).map(MonthDay::as_str);
     let params: [Param<'_>; 20] = [
         &platform.new_id(),
         &actor.user_id.0,

@@ -26,6 +26,14 @@ words! {
     }
 }
 
+words! {
+    /// A day that every month has, whatever its number.
+    MonthDay {
+        /// The last one: the 28th, 29th, 30th or 31st.
+        Last = "last",
+    }
+}
+
 /// How far it is from one occurrence to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Every {
@@ -33,16 +41,9 @@ pub struct Every {
     pub unit: Unit,
     /// How many, at least one.
     pub count: i64,
-    /// On the last day of the month, whatever day it starts on.
+    /// On which day of the month; absent: on the day of the start.
     #[serde(default)]
-    pub last_day: bool,
-}
-
-impl Every {
-    /// How the row says which day of the month.
-    pub(super) fn day(self) -> Option<&'static str> {
-        self.last_day.then_some("last")
-    }
+    pub day: Option<MonthDay>,
 }
 
 /// All occurrences of a schedule.
@@ -84,7 +85,7 @@ impl Rhythm {
             return Err(Error::invalid(field, "unexpected", text));
         }
         let monthly = |every: Every| matches!(every.unit, Unit::Month | Unit::Year);
-        if self.every.is_some_and(|every| every.last_day && !monthly(every)) {
+        if self.every.is_some_and(|every| every.day.is_some() && !monthly(every)) {
             let text = "belongs to the units month and year: leave it out";
             return Err(Error::invalid("every.day", "unexpected", text));
         }
@@ -102,7 +103,7 @@ impl Rhythm {
         }
         let at = match (n, self.every) {
             (0, None) => self.start_at,
-            (0, Some(every)) if !every.last_day => self.start_at,
+            (0, Some(every)) if every.day.is_none() => self.start_at,
             (_, None) => return None,
             (_, Some(every)) => self.step(every, n)?,
         };
@@ -118,7 +119,7 @@ impl Rhythm {
             Unit::Year => Span::new().try_years(distance),
         };
         let start = self.start_at.to_zoned(self.zone.clone());
-        if !every.last_day {
+        if every.day.is_none() {
             return Some(start.checked_add(span.ok()?).ok()?.timestamp());
         }
         let date = start.date().first_of_month().checked_add(span.ok()?).ok()?.last_of_month();

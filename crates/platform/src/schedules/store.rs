@@ -2,7 +2,7 @@
 
 use super::{Every, Rhythm, Run, Schedule, zone};
 use crate::{
-    db::{Numeric, maybe_time, statements, time, word},
+    db::{Numeric, maybe_time, maybe_word, statements, time, word},
     error::{Error, Result},
     transactions::Metadata,
 };
@@ -90,8 +90,8 @@ statements! {
 pub(super) fn read(row: &Row) -> Result<Schedule> {
     let every = match row.try_get::<_, Option<i64>>("every_count")? {
         Some(count) => {
-            let last_day = row.try_get::<_, Option<&str>>("every_day")?.is_some();
-            Some(Every { unit: word(row, "every_unit")?, count, last_day })
+            let day = maybe_word(row, "every_day")?;
+            Some(Every { unit: word(row, "every_unit")?, count, day })
         }
         None => None,
     };
@@ -114,10 +114,7 @@ pub(super) fn read(row: &Row) -> Result<Schedule> {
         },
         missed: word(row, "missed")?,
         status: word(row, "status")?,
-        pause_reason: match row.try_get::<_, Option<&str>>("pause_reason")? {
-            Some(_) => Some(word(row, "pause_reason")?),
-            None => None,
-        },
+        pause_reason: maybe_word(row, "pause_reason")?,
         api_key_id: row.try_get("api_key_id")?,
         next_run: row.try_get("next_run")?,
         next_at: maybe_time(row, "next_at")?,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test that meets a surprise should stop")]
 
+mod authority;
 mod batches;
 mod book;
 mod clocks;

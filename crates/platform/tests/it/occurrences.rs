@@ -2,14 +2,14 @@
 //! and clocks that are searched minute by minute.
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-use platform::schedules::{Every, Rhythm, Unit, zone};
+use platform::schedules::{Every, MonthDay, Rhythm, Unit, zone};
 use proptest::prelude::*;
 
 fn rhythm(start: &str, place: &str, unit: Unit, count: i64) -> Rhythm {
     Rhythm {
         start_at: start.parse().unwrap(),
         zone: zone(place).unwrap(),
-        every: Some(Every { unit, count }),
+        every: Some(Every { unit, count, day: None }),
         until: None,
         runs: None,
     }
@@ -31,6 +31,57 @@ fn the_31st_comes_back_after_a_short_month() {
     let leap = rhythm("2028-02-29T08:00:00Z", "UTC", Unit::Year, 1);
     assert_eq!(local(&leap, 1), "2029-02-28 08:00 +00:00");
     assert_eq!(local(&leap, 4), "2032-02-29 08:00 +00:00");
+}
+
+fn on_the_last_day(start: &str, place: &str, unit: Unit, count: i64) -> Rhythm {
+    let every = Every { unit, count, day: Some(MonthDay::Last) };
+    Rhythm { every: Some(every), ..rhythm(start, place, unit, count) }
+}
+
+#[test]
+fn the_last_day_is_the_last_of_every_month_wherever_it_starts() {
+    let days = |rhythm: &Rhythm, count| {
+        (0..count).map(|n| local(rhythm, n)[..10].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let february = on_the_last_day("2027-02-28T08:00:00Z", "UTC", Unit::Month, 1);
+    assert_eq!(
+        days(&february, 13),
+        "2027-02-28 2027-03-31 2027-04-30 2027-05-31 2027-06-30 2027-07-31 2027-08-31 2027-09-30 \
+         2027-10-31 2027-11-30 2027-12-31 2028-01-31 2028-02-29"
+    );
+    let middle = on_the_last_day("2026-01-15T08:00:00Z", "UTC", Unit::Month, 3);
+    assert_eq!(days(&middle, 3), "2026-01-31 2026-04-30 2026-07-31");
+    let yearly = on_the_last_day("2027-02-28T08:00:00Z", "UTC", Unit::Year, 1);
+    assert_eq!(days(&yearly, 3), "2027-02-28 2028-02-29 2029-02-28");
+    // In Auckland it is the 1st already, in Honolulu still the 31st.
+    let east = on_the_last_day("2026-01-31T20:00:00Z", "Pacific/Auckland", Unit::Month, 1);
+    assert_eq!(local(&east, 0), "2026-02-28 09:00 +13:00");
+    assert_eq!(local(&east, 2), "2026-04-30 09:00 +12:00", "the clocks went back in between");
+    let west = on_the_last_day("2026-02-01T05:00:00Z", "Pacific/Honolulu", Unit::Month, 1);
+    assert_eq!(local(&west, 0), "2026-01-31 19:00 -10:00");
+}
+
+#[test]
+fn a_last_day_on_which_the_clocks_change_is_like_any_other() {
+    // Easter Sunday 2024 was 31 March, and the clocks went forward at two.
+    let skipped = on_the_last_day("2024-02-29T02:30:00+01:00", "Europe/Zurich", Unit::Month, 1);
+    assert_eq!(local(&skipped, 1), "2024-03-31 03:30 +02:00");
+    assert_eq!(local(&skipped, 2), "2024-04-30 02:30 +02:00");
+    let second = on_the_last_day("2021-10-31T02:30:00+01:00", "Europe/Zurich", Unit::Month, 1);
+    assert_eq!(local(&second, 0), "2021-10-31 02:30 +01:00", "the start is what was said");
+    assert_eq!(second.due(second.start_at), 1);
+}
+
+#[test]
+fn a_last_day_needs_months_and_an_end_behind_it() {
+    for unit in [Unit::Day, Unit::Week] {
+        let wrong = on_the_last_day("2026-01-31T08:00:00Z", "UTC", unit, 1);
+        assert!(format!("{:?}", wrong.check()).contains("every.day"), "{unit:?}");
+    }
+    let middle = on_the_last_day("2026-01-15T08:00:00Z", "UTC", Unit::Month, 1);
+    let early = Rhythm { until: Some("2026-01-31T07:59:59Z".parse().unwrap()), ..middle.clone() };
+    assert!(format!("{:?}", early.check()).contains("until"));
+    middle.check().unwrap();
 }
 
 #[test]
@@ -144,7 +195,7 @@ fn any_rhythm() -> impl Strategy<Value = Rhythm> {
     (anywhere, prop::sample::select(&PLACES[..]), units, 1_i64..5).prop_map(
         |(minute, place, unit, count)| {
             let start_at = Timestamp::from_second(minute * 60).unwrap();
-            let every = Some(Every { unit, count });
+            let every = Some(Every { unit, count, day: None });
             Rhythm { start_at, zone: zone(place).unwrap(), every, until: None, runs: None }
         },
     )
@@ -189,7 +240,7 @@ fn every_night_of_changing_clocks_is_right() {
                 let around = change.timestamp() + jiff::SignedDuration::from_mins(minutes);
                 // The same time of day the day before leads into the night in question.
                 let before = around - jiff::SignedDuration::from_hours(24);
-                let every = Some(Every { unit: Unit::Day, count: 1 });
+                let every = Some(Every { unit: Unit::Day, count: 1, day: None });
                 let (until, runs) = (None, None);
                 let daily = Rhythm { start_at: before, zone: zone.clone(), every, until, runs };
                 let shown = before.to_zoned(zone.clone()).datetime();

@@ -5,7 +5,7 @@ use crate::life::second;
 use crate::money::{draft, funds, transfer};
 use ledger::Kind;
 use platform::{
-    Error, Fate, IdempotencyKey, Result,
+    Error, Fate, IdempotencyKey, Permission, Result,
     accounts::{self, AccountType},
     error::Conflict,
     orders,
@@ -28,7 +28,7 @@ async fn what_was_never_seen_is_impossible_from_then_on() {
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;
     for _ in 0..2 {
-        let fate = orders::outcome(&bank.platform, &ada, "k").await.unwrap();
+        let fate = orders::settle(&bank.platform, &ada, "k").await.unwrap();
         assert!(matches!(fate, Fate::Void { .. }), "{fate:?}");
     }
     let deposit = draft(Kind::Deposit, &account, "5");
@@ -56,10 +56,10 @@ async fn what_was_done_or_refused_is_told_with_its_time_and_changes_nothing() {
     let too_much = draft(Kind::Withdrawal, &account, "6");
     orders::create(&bank.platform, &ada, too_much, key("refused")).await.unwrap_err();
     bank.clock.advance(jiff::SignedDuration::from_hours(1));
-    let fate = orders::outcome(&bank.platform, &ada, "done").await.unwrap();
+    let fate = orders::settle(&bank.platform, &ada, "done").await.unwrap();
     let Fate::Committed { value, at } = fate else { panic!("{fate:?}") };
     assert_eq!((value.id, at), (done.value.id, done.at));
-    let fate = orders::outcome(&bank.platform, &ada, "refused").await.unwrap();
+    let fate = orders::settle(&bank.platform, &ada, "refused").await.unwrap();
     let Fate::Refused { refusal, at } = fate else { panic!("{fate:?}") };
     let code = refusal.map(|refusal| refusal.code());
     assert_eq!((code, at), (Some("insufficient_funds"), done.at));
@@ -67,7 +67,7 @@ async fn what_was_done_or_refused_is_told_with_its_time_and_changes_nothing() {
     assert!(again.replayed, "asking does not spoil the key");
     let of_a_capture = orders::process(&bank.platform, &ada, done.value.id, key("process")).await;
     assert_eq!(of_a_capture.unwrap_err().code(), "transaction_not_pending");
-    let fate = orders::outcome(&bank.platform, &ada, "process").await.unwrap();
+    let fate = orders::settle(&bank.platform, &ada, "process").await.unwrap();
     assert!(matches!(fate, Fate::Refused { .. }), "{fate:?}");
 }
 
@@ -76,12 +76,36 @@ async fn a_key_that_stands_for_something_else_or_is_none_tells_nothing() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
     accounts::open(&bank.platform, &ada, AccountType::Savings, None, key("account")).await.unwrap();
-    let other = orders::outcome(&bank.platform, &ada, "account").await;
+    let other = orders::settle(&bank.platform, &ada, "account").await;
     assert!(matches!(other, Err(Error::KeyReused)), "{other:?}");
     for none in ["", "a b", &"x".repeat(256)] {
-        let answer = orders::outcome(&bank.platform, &ada, none).await;
+        let answer = orders::settle(&bank.platform, &ada, none).await;
         assert_eq!(answer.unwrap_err().code(), "validation_failed");
     }
+}
+
+#[tokio::test]
+async fn looking_up_an_outcome_changes_nothing_and_takes_only_reading() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).empty().await;
+    let reader = crate::authority::holding(&bank, &ada, &[Permission::ReadTransactions]).await;
+    let unseen = orders::outcome(&bank.platform, &reader, "k").await.unwrap();
+    assert!(matches!(unseen, Fate::Unseen { .. }), "{unseen:?}");
+    let refused = orders::settle(&bank.platform, &reader, "k").await.unwrap_err();
+    assert_eq!(refused.code(), "permission_required");
+    let client = bank.client().await;
+    assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 0);
+    let deposit = draft(Kind::Deposit, &account, "5");
+    orders::create(&bank.platform, &ada, deposit, key("k")).await.unwrap();
+    let seen = orders::outcome(&bank.platform, &reader, "k").await.unwrap();
+    assert!(matches!(seen, Fate::Committed { .. }), "{seen:?}");
+    orders::settle(&bank.platform, &ada, "never").await.unwrap();
+    let void = orders::outcome(&bank.platform, &reader, "never").await.unwrap();
+    assert!(matches!(void, Fate::Void { .. }), "{void:?}");
+    let writer = crate::authority::holding(&bank, &ada, &[Permission::WriteTransactions]).await;
+    let refused = orders::outcome(&bank.platform, &writer, "k").await.unwrap_err();
+    assert_eq!(refused.code(), "permission_required");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +122,7 @@ async fn an_order_that_still_waits_for_an_account_is_void_once_somebody_was_told
         tokio::spawn(async move { orders::create(&platform, &ada, deposit, key("k")).await })
     };
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let fate = orders::outcome(&bank.platform, &ada, "k").await.unwrap();
+    let fate = orders::settle(&bank.platform, &ada, "k").await.unwrap();
     assert!(matches!(fate, Fate::Void { .. }), "{fate:?}");
     holder.rollback().await.unwrap();
     let late = waiting.await.unwrap();
@@ -125,7 +149,7 @@ async fn in_a_hundred_races_nobody_is_told_never_of_what_was_done() {
         };
         // Sometimes before, sometimes in the middle, sometimes after.
         tokio::time::sleep(Duration::from_micros(round % 10 * 800)).await;
-        let fate = orders::outcome(&asks, &ada, &name).await.unwrap();
+        let fate = orders::settle(&asks, &ada, &name).await.unwrap();
         let ordered = ordering.await.unwrap();
         match (fate, ordered) {
             (Fate::Void { .. }, ordered) => {

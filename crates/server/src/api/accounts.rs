@@ -3,7 +3,10 @@
 use crate::{
     caller::Caller,
     extract::{Json, Keyed, PathId},
-    fields::{AccountNumber, AccountStatus, AccountType, Currency, FreezeScope, Id, Money, Time},
+    fields::{
+        AccountNumber, AccountStatus, AccountType, Currency, FreezeScope, Id, Money, Suspender,
+        Time,
+    },
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
     query::{List, Unfiltered},
@@ -72,6 +75,10 @@ pub(crate) struct Account {
     /// The balance less what pending transactions hold.
     available_balance: Money,
     status: AccountStatus,
+    /// Who suspended it; `null` unless it is suspended. Only an administrator restores
+    /// or closes what one suspended.
+    #[schema(required)]
+    suspended_by: Option<Suspender>,
     limits: Limits,
     /// What stops its money; `null` once it has ended.
     #[schema(required)]
@@ -133,6 +140,7 @@ impl From<accounts::Account> for Account {
             balance: account.balance.into(),
             available_balance: account.available_balance.into(),
             status: AccountStatus(account.status),
+            suspended_by: account.suspended_by.map(Suspender),
             limits: account.limits.into(),
             freeze: account.freeze.map(Freeze::from),
             created_at: Time(account.created_at),
@@ -229,11 +237,15 @@ pub(crate) async fn get(
 }
 
 /// Suspend, restore or close an account
+///
+/// What an administrator suspended, only an administrator restores or closes; theirs
+/// takes the place of the owner's suspension.
 #[utoipa::path(
     put, path = "/accounts/{id}", operation_id = "update_account", tag = "Accounts",
     params(("id" = Id, Path)), request_body = ChangeAccount,
     responses(
         (status = 200, description = "The account, changed", body = Account),
+        (status = 403, description = "`permission_required`, `suspended_by_administrator`"),
         (
             status = 422,
             description = "`account_closed`, `account_not_empty`, `account_has_pending`, \
@@ -253,12 +265,14 @@ pub(crate) async fn set_status(
 
 /// Close an account
 ///
-/// For good. Its balance must be zero and nothing pending.
+/// For good. Its balance must be zero and nothing pending. Ends the schedules out of it
+/// and pauses those into it: its owner's at once, another's when its next run is refused.
 #[utoipa::path(
     delete, path = "/accounts/{id}", operation_id = "close_account", tag = "Accounts",
     params(("id" = Id, Path)),
     responses(
         (status = 200, description = "The account, closed", body = Account),
+        (status = 403, description = "`permission_required`, `suspended_by_administrator`"),
         (status = 422, description = "`account_not_empty`, `account_has_pending`"),
     ),
 )]

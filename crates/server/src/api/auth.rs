@@ -64,6 +64,17 @@ pub(crate) struct Refresh {
 pub(crate) struct ChangePassword {
     current_password: Typed,
     new_password: Password,
+    /// Revoke all your API keys as well; what they ordered for later is paused. Absent:
+    /// they go on working.
+    revoke_api_keys: Option<bool>,
+}
+
+/// What went with the old password.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordChanged {
+    /// How many API keys were revoked.
+    revoked_api_keys: usize,
 }
 
 /// Who came in, and with what they come again.
@@ -162,20 +173,22 @@ pub(crate) async fn refresh(
 
 /// Change your password
 ///
-/// Ends all your other sessions.
+/// Ends all your other sessions, and with `revokeApiKeys` all your API keys.
 #[utoipa::path(
     post, path = "/auth/change-password", tag = "Auth", security(("bearer" = [])),
     request_body = ChangePassword,
-    responses((status = 200, description = "Changed", body = ())),
+    responses((status = 200, description = "Changed", body = PasswordChanged)),
 )]
 pub(crate) async fn change_password(
     State(platform): State<Platform>,
     Caller(actor): Caller,
     Json(change): Json<ChangePassword>,
-) -> Answer {
-    let ChangePassword { current_password, new_password } = change;
-    users::change_password(&platform, &actor, &current_password.0, new_password.0).await?;
-    Ok(Reply::ok("Password changed successfully", ()))
+) -> Answer<PasswordChanged> {
+    let ChangePassword { current_password: current, new_password: new, revoke_api_keys } = change;
+    let revoke = revoke_api_keys.unwrap_or(false);
+    let revoked_api_keys =
+        users::change_password(&platform, &actor, &current.0, new.0, revoke).await?;
+    Ok(Reply::ok("Password changed successfully", PasswordChanged { revoked_api_keys }))
 }
 
 /// Log out

@@ -3,7 +3,7 @@
 use super::{orders::BatchItem, transactions::Transaction};
 use crate::{
     caller::Caller,
-    extract::{Keyed, item},
+    extract::{Json, Keyed, item},
     fields::Time,
     limits::Tally,
     openapi::IdempotencyHeader,
@@ -11,10 +11,7 @@ use crate::{
     query::Query,
     reply::{Answer, Reply},
 };
-use axum::{
-    extract::State,
-    http::{Method, StatusCode},
-};
+use axum::{extract::State, http::StatusCode};
 use platform::{
     Error, Fate, IdempotencyKey, Outcome, Platform,
     error::Violation,
@@ -239,12 +236,23 @@ pub(crate) struct OutcomeQuery {
     key: String,
 }
 
+/// Whose outcome is to be final.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"key": "payroll-2026-11-0001"}))]
+pub(crate) struct SettleOutcome {
+    /// The `Idempotency-Key` of the request; of a batch, of one of its items.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    key: String,
+}
+
 /// What has become of a request.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Known {
     /// `committed`: it was done, see `transaction`. `refused`: the bank said no, see
-    /// `error`. `never`: it was not seen, and from now on it is impossible.
+    /// `error`. `never`: it was not seen, and is impossible from then on. `unseen`: it
+    /// has not been seen yet, and may still come.
     #[schema(schema_with = outcomes)]
     outcome: &'static str,
     /// Since when that is so.
@@ -260,14 +268,34 @@ pub(crate) struct Known {
 }
 
 fn outcomes() -> utoipa::openapi::Object {
-    crate::openapi::one_of(&["committed", "refused", "never"])
+    crate::openapi::one_of(&["committed", "refused", "never", "unseen"])
 }
 
-/// What became of a transaction after a time-out
+impl From<Fate<transactions::Transaction>> for Known {
+    fn from(fate: Fate<transactions::Transaction>) -> Self {
+        let known = |outcome, at| Self { outcome, at: Time(at), transaction: None, error: None };
+        match fate {
+            Fate::Committed { value, at } => {
+                Self { transaction: Some(value.into()), ..known("committed", at) }
+            }
+            Fate::Refused { refusal, at } => {
+                let error = refusal.map(|refusal| ItemError {
+                    code: refusal.code(),
+                    message: refusal.to_string(),
+                    errors: Vec::new(),
+                });
+                Self { error, ..known("refused", at) }
+            }
+            Fate::Void { at } => known("never", at),
+            Fate::Unseen { at } => known("unseen", at),
+        }
+    }
+}
+
+/// Look up what became of a transaction after a time-out
 ///
-/// Tells it by the `Idempotency-Key` of the request. One that has never been seen is
-/// made impossible by asking: if it still arrives, it gets `idempotency_key_void`. So
-/// whoever reads `never` can stop, or order anew under another key. A key is
+/// By the `Idempotency-Key` of its request. Changes nothing: a request that is `unseen`
+/// may still arrive and be done. Send `POST` to make sure that it will not be. A key is
 /// kept for a year, the answer under it for a week.
 #[utoipa::path(
     get, path = "/transactions/outcome", operation_id = "get_transaction_outcome",
@@ -283,28 +311,34 @@ fn outcomes() -> utoipa::openapi::Object {
 pub(crate) async fn outcome(
     State(platform): State<Platform>,
     Caller(actor): Caller,
-    method: Method,
     Query(query): Query<OutcomeQuery>,
 ) -> Answer<Known> {
-    // Asking changes something: who does not read the answer does not ask.
-    if method == Method::HEAD {
-        return Err(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED));
-    }
     let fate = orders::outcome(&platform, &actor, &query.key).await?;
-    let known = |outcome, at| Known { outcome, at: Time(at), transaction: None, error: None };
-    let known = match fate {
-        Fate::Committed { value, at } => {
-            Known { transaction: Some(value.into()), ..known("committed", at) }
-        }
-        Fate::Refused { refusal, at } => {
-            let error = refusal.map(|refusal| ItemError {
-                code: refusal.code(),
-                message: refusal.to_string(),
-                errors: Vec::new(),
-            });
-            Known { error, ..known("refused", at) }
-        }
-        Fate::Void { at } => known("never", at),
-    };
-    Ok(Reply::ok("Outcome retrieved successfully", known))
+    Ok(Reply::ok("Outcome retrieved successfully", fate.into()))
+}
+
+/// Settle what became of a transaction after a time-out
+///
+/// By the `Idempotency-Key` of its request. One that has never been seen is made
+/// impossible: if it still arrives, it gets `idempotency_key_void`. So whoever reads
+/// `never` can stop, or order anew under another key. What was seen is told and stays.
+/// A key is kept for a year, the answer under it for a week.
+#[utoipa::path(
+    post, path = "/transactions/outcome", operation_id = "settle_transaction_outcome",
+    tag = "Transactions", request_body = SettleOutcome,
+    responses(
+        (status = 200, description = "What became of it, for good", body = Known),
+        (
+            status = 422,
+            description = "`idempotency_key_reused`: the key stands for something else",
+        ),
+    ),
+)]
+pub(crate) async fn settle(
+    State(platform): State<Platform>,
+    Caller(actor): Caller,
+    Json(SettleOutcome { key }): Json<SettleOutcome>,
+) -> Answer<Known> {
+    let fate = orders::settle(&platform, &actor, &key).await?;
+    Ok(Reply::ok("Outcome settled successfully", fate.into()))
 }

@@ -6,7 +6,7 @@ use crate::{
     extract::{Json, Keyed, PathId},
     fields::{
         AccountNumber, Amount, Currency, Description, EveryCount, Id, Kind, Metadata, Missed,
-        Money, RunCount, RunStatus, ScheduleStatus, Time, TimeZone, Unit,
+        Money, MonthDay, PauseReason, RunCount, RunStatus, ScheduleStatus, Time, TimeZone, Unit,
     },
     openapi::IdempotencyHeader,
     paging::{Paging, page_of},
@@ -45,7 +45,8 @@ pub(crate) struct CreateSchedule {
     to_account_id: Option<Id>,
     /// Where a transfer goes; or `toAccountId`.
     to_account_number: Option<AccountNumber>,
-    /// The first occurrence, from which all others are counted.
+    /// The first occurrence, from which all others are counted; with `every.day`, the
+    /// first day of that kind in its month.
     start_at: Time,
     /// Whose calendar and clocks count; absent: UTC.
     time_zone: Option<TimeZone>,
@@ -67,11 +68,15 @@ pub(crate) struct GivenEvery {
     unit: Unit,
     /// Absent: 1.
     count: Option<EveryCount>,
+    /// For months and years: `last` is the last day of the month, from that of
+    /// `startAt` on. Absent: the day of `startAt`, or the last one where a month lacks it.
+    day: Option<MonthDay>,
 }
 
 impl From<GivenEvery> for schedules::Every {
     fn from(every: GivenEvery) -> Self {
-        Self { unit: every.unit.0, count: every.count.map_or(1, |count| count.0) }
+        let (unit, day) = (every.unit.0, every.day.map(|day| day.0));
+        Self { unit, count: every.count.map_or(1, |count| count.0), day }
     }
 }
 
@@ -148,6 +153,13 @@ pub(crate) struct Schedule {
     runs: Option<RunCount>,
     missed: Missed,
     status: ScheduleStatus,
+    /// Why it is paused; `null` unless it is.
+    #[schema(required)]
+    pause_reason: Option<PauseReason>,
+    /// The API key it was made with, or resumed with last: it runs as long as that key
+    /// may give the order. `null`: with its owner's login.
+    #[schema(required)]
+    api_key_id: Option<Uuid>,
     /// The next occurrence, counted from 0; so many are behind it.
     #[schema(minimum = 0)]
     next_run: i64,
@@ -163,11 +175,15 @@ pub(crate) struct Schedule {
 pub(crate) struct Every {
     unit: Unit,
     count: EveryCount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    day: Option<MonthDay>,
 }
 
 impl From<schedules::Every> for Every {
     fn from(every: schedules::Every) -> Self {
-        Self { unit: Unit(every.unit), count: EveryCount(every.count) }
+        let day = every.day.map(MonthDay);
+        Self { unit: Unit(every.unit), count: EveryCount(every.count), day }
     }
 }
 
@@ -192,6 +208,8 @@ impl From<schedules::Schedule> for Schedule {
             runs: rhythm.runs.map(RunCount),
             missed: Missed(schedule.missed),
             status: ScheduleStatus(schedule.status),
+            pause_reason: schedule.pause_reason.map(PauseReason),
+            api_key_id: schedule.api_key_id,
             next_run: schedule.next_run,
             next_run_at: schedule.next_at.filter(|_| active).map(Time),
             created_at: Time(schedule.created_at),
@@ -308,10 +326,24 @@ pub(crate) async fn get(
 /// Pause, resume or end a schedule
 ///
 /// What falls due while it is paused is skipped. A run that has begun is finished.
+/// Resuming takes what making it would take, and from then on it belongs to whoever
+/// resumed it: the key, or the owner. What an administrator paused, an administrator
+/// resumes.
 #[utoipa::path(
     patch, path = "/schedules/{id}", operation_id = "update_schedule", tag = "Schedules",
     params(("id" = Id, Path)), request_body = ChangeSchedule,
-    responses((status = 200, description = "The schedule, changed", body = Schedule)),
+    responses(
+        (status = 200, description = "The schedule, changed", body = Schedule),
+        (
+            status = 403,
+            description = "`permission_required`, `settlement_not_allowed`, \
+                `paused_by_administrator`, `schedule_lapsed`",
+        ),
+        (
+            status = 422,
+            description = "`account_suspended`, `account_closed`, when it is resumed",
+        ),
+    ),
 )]
 pub(crate) async fn change(
     State(platform): State<Platform>,

@@ -68,6 +68,8 @@ choices! {
     Order(entries::Order) = ["asc", "desc"];
     /// Where a schedule stands.
     ScheduleStatus(schedules::Status) = ["active", "paused", "ended"];
+    /// Which day of the month: its last one, whatever its number.
+    MonthDay(schedules::MonthDay) = ["last"];
     /// A step of the calendar.
     Unit(schedules::Unit) = ["day", "week", "month", "year"];
     /// What becomes of occurrences that could not be run in time.
@@ -79,6 +81,13 @@ written! {
     Direction(ledger::Direction) = ["in", "out"];
     /// One of the bank's own accounts, by purpose.
     Purpose(entries::Purpose) = ["cash", "adjustments", "conversion", "rounding"];
+    /// On whose authority an account is suspended.
+    Suspender(accounts::Suspender) = ["owner", "admin"];
+    /// Why a schedule is paused.
+    PauseReason(schedules::PauseReason) = [
+        "owner", "administrator", "api_key_revoked", "api_key_inactive", "api_key_expired",
+        "permission_lost", "user_inactive", "account_closed"
+    ];
     /// What became of an occurrence.
     RunStatus(schedules::RunStatus) = ["completed", "refused", "skipped"];
 }

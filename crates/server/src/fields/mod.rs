@@ -13,8 +13,8 @@ mod text;
 mod time;
 
 pub(crate) use choice::{
-    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, Order, Purpose, Role,
-    RunStatus, ScheduleStatus, Status, Unit, UserStatus,
+    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, MonthDay, Order,
+    PauseReason, Purpose, Role, RunStatus, ScheduleStatus, Status, Suspender, Unit, UserStatus,
 };
 pub(crate) use digest::{Digest, Neighbour};
 pub(crate) use metadata::{Metadata, MetadataFilter};

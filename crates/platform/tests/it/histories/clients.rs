@@ -214,7 +214,7 @@ impl World {
         let server = &self.servers[random.below(2)];
         let asking = async {
             tokio::time::sleep(Duration::from_micros(random.next() % 4_000)).await;
-            orders::outcome(server, &self.actor, &name).await
+            orders::settle(server, &self.actor, &name).await
         };
         let mut other = Random(0);
         let (record, fate) =

@@ -132,7 +132,7 @@ async fn two_servers_that_fall_over_each_other_run_each_occurrence_once() {
 }
 
 #[tokio::test]
-async fn a_suspended_owners_run_is_refused_and_says_so() {
+async fn a_suspended_owners_schedule_is_paused_and_says_so_until_it_is_resumed() {
     let street = street("100").await;
     let (bank, ada) = (&street.bank, &street.ada);
     let transfer = transfer(&street.source, &street.target, "10");
@@ -143,15 +143,25 @@ async fn a_suspended_owners_run_is_refused_and_says_so() {
         users::change(&bank.platform, &admin, ada.user_id, change).await.unwrap();
     };
     change(UserStatus::Suspended).await;
-    assert_eq!(street.due().await, 1);
+    assert_eq!(street.due().await, 0);
+    let paused = schedules::get(&bank.platform, &admin, schedule.id).await.unwrap();
+    assert_eq!(paused.pause_reason, Some(PauseReason::UserInactive));
+    let resume = async |by: &Actor| {
+        schedules::set_status(&bank.platform, by, schedule.id, Status::Active).await
+    };
+    assert_eq!(resume(&admin).await.unwrap_err().code(), "schedule_lapsed");
     change(UserStatus::Active).await;
+    assert_eq!(street.due().await, 0, "being back is no order");
+    assert_eq!(resume(&admin).await.unwrap().pause_reason, None);
     bank.clock.advance(DAY);
     assert_eq!(street.due().await, 1);
-    assert_eq!(history(bank, &admin, &schedule).await, "user_inactive completed");
+    assert_eq!(history(bank, &admin, &schedule).await, "skipped completed");
     // A server that began the first run in better days, and comes to post it only now.
     let client = bank.client().await;
     client.batch_execute(&format!("DELETE FROM wallstreet.schedule_runs; {AGAIN}")).await.unwrap();
-    assert_eq!(street.due().await, 0);
+    change(UserStatus::Suspended).await;
+    assert_eq!(street.due().await, 1);
+    assert_eq!(history(bank, &admin, &schedule).await, "user_inactive");
     assert_eq!(street.received().await, "10.00");
 }
 

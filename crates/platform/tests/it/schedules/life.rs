@@ -49,8 +49,10 @@ async fn a_demoted_administrators_schedule_no_longer_reaches_what_is_not_theirs(
     assert_eq!(street.due().await, 1);
     change(role(platform::Role::User)).await;
     bank.clock.advance(DAY);
-    assert_eq!(street.due().await, 1);
-    assert_eq!(history(bank, &root, &schedule).await, "completed account_not_found");
+    assert_eq!(street.due().await, 0);
+    let paused = schedules::get(&bank.platform, &root, schedule.id).await.unwrap();
+    assert_eq!(paused.pause_reason, Some(PauseReason::PermissionLost));
+    assert_eq!(history(bank, &root, &schedule).await, "completed");
     assert!(schedules::get(&bank.platform, ada, schedule.id).await.is_err(), "it is not Ada's");
 }
 

@@ -12,7 +12,8 @@ use platform::{
     orders::Draft,
     page::PageRequest,
     schedules::{
-        self, Every, Missed, NewSchedule, Rhythm, RunStatus, Schedule, Status, Unit, run_due, zone,
+        self, Every, Missed, NewSchedule, PauseReason, Rhythm, RunStatus, Schedule, Status, Unit,
+        run_due, zone,
     },
     users::{self, UserChange, UserStatus},
 };
@@ -22,6 +23,7 @@ use tokio_postgres::Client;
 
 mod faults;
 mod life;
+mod mandates;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Lets somebody come with the first run as if nobody had noted it.
@@ -32,7 +34,7 @@ fn daily(bank: &Bank, draft: Draft) -> NewSchedule {
     let rhythm = Rhythm {
         start_at: bank.platform.now(),
         zone: zone("UTC").unwrap(),
-        every: Some(Every { unit: Unit::Day, count: 1 }),
+        every: Some(Every { unit: Unit::Day, count: 1, day: None }),
         until: None,
         runs: None,
     };
