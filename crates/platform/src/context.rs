@@ -11,13 +11,16 @@ use crate::{
     posting::{Contention, Queue},
     sessions,
     settings::{PoolSettings, Settings},
+    turns::Turns,
     verification::{Report, Watch},
 };
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
 use ledger::NumberKey;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use uuid::{ContextV7, Uuid};
 
 /// A running bank. Clones share everything.
@@ -30,10 +33,11 @@ struct Inner {
     settings: Settings,
     number_key: NumberKey,
     ids: Mutex<ContextV7>,
-    hashing: Arc<Semaphore>,
+    hashing: Turns,
     queue: Queue,
     keys: Lookup<String, api_keys::Holder>,
     sessions: Lookup<Uuid, sessions::Bearer>,
+    pulse: Lookup<(), ()>,
     beside: Pool,
     watch: Watch,
 }
@@ -63,6 +67,10 @@ impl Platform {
         let queue = Queue::open(database, settings.pool, &clock)?;
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
+        let pulse = Lookup::open(database, settings.pool, |flight, _| async move {
+            flight.say("SELECT 1").await?;
+            Ok(HashMap::new())
+        })?;
         let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, &[])?;
         Ok(Self(Arc::new(Inner {
             pool,
@@ -70,21 +78,22 @@ impl Platform {
             settings,
             number_key,
             ids: Mutex::new(ContextV7::new()),
-            hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
+            hashing: Turns::of((cores / 2).max(1)),
             queue,
             keys,
             sessions,
+            pulse,
             beside,
             watch: Watch::default(),
         })))
     }
 
-    /// One round trip to the database.
+    /// One round trip to the database, on a connection that does nothing else.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it does not answer.
     pub async fn ping(&self) -> Result<()> {
-        self.connection().await?.execute("SELECT 1", &[]).await.map(|_| ())
+        self.0.pulse.find(()).await.map(|_| ())
     }
 
     /// The present moment, by the bank's clock, in the database's microseconds.
@@ -144,8 +153,8 @@ impl Platform {
         self.0.queue.contention()
     }
 
-    pub(crate) fn hashing(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.hashing)
+    pub(crate) fn hashing(&self) -> &Turns {
+        &self.0.hashing
     }
 
     /// A new id: UUID version 7 (RFC 9562), growing with the clock.

@@ -48,8 +48,9 @@ statements! {
                k.last_used IS NULL OR k.last_used < $2 - interval '1 minute' AS stale
           FROM api_keys k JOIN users u ON u.id = k.user_id
          WHERE k.key_hash = ANY ($1::text[])";
-    /// Notes the use of keys.
-    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY ($1::uuid[])";
+    /// Notes the use of keys; of those that somebody is changing, another time.
+    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY (ARRAY(
+        SELECT id FROM api_keys WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED))";
 }
 
 pub(super) fn read(row: &Row) -> Result<ApiKey> {
