@@ -12,13 +12,16 @@ use crate::{
     sessions,
     settings::{PoolSettings, Settings},
     timekeeping,
+    turns::Turns,
     verification::{Report, Watch},
 };
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
 use ledger::NumberKey;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use uuid::{ContextV7, Uuid};
 
 /// A running bank. Clones share everything.
@@ -31,10 +34,11 @@ struct Inner {
     settings: Settings,
     number_key: NumberKey,
     ids: Mutex<ContextV7>,
-    hashing: Arc<Semaphore>,
+    hashing: Turns,
     queue: Queue,
     keys: Lookup<String, api_keys::Holder>,
     sessions: Lookup<Uuid, sessions::Bearer>,
+    pulse: Lookup<(), ()>,
     beside: Pool,
     watch: Watch,
 }
@@ -64,6 +68,10 @@ impl Platform {
         let queue = Queue::open(database, &settings, &clock)?;
         let keys = api_keys::lookup(database, settings.pool, Arc::clone(&clock))?;
         let sessions = sessions::lookup(database, settings.pool, Arc::clone(&clock))?;
+        let pulse = Lookup::open(database, settings.pool, |flight, _| async move {
+            flight.say("SELECT 1").await?;
+            Ok(HashMap::new())
+        })?;
         let beside = db::pool(database, PoolSettings { max: BESIDE, ..settings.pool }, &[])?;
         let platform = Self(Arc::new(Inner {
             pool,
@@ -71,10 +79,11 @@ impl Platform {
             settings,
             number_key,
             ids: Mutex::new(ContextV7::new()),
-            hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
+            hashing: Turns::of((cores / 2).max(1)),
             queue,
             keys,
             sessions,
+            pulse,
             beside,
             watch: Watch::default(),
         }));
@@ -85,12 +94,12 @@ impl Platform {
         Ok(platform)
     }
 
-    /// One round trip to the database.
+    /// One round trip to the database, on a connection that does nothing else.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it does not answer.
     pub async fn ping(&self) -> Result<()> {
-        self.connection().await?.execute("SELECT 1", &[]).await.map(|_| ())
+        self.0.pulse.find(()).await.map(|_| ())
     }
 
     /// The present moment, by the bank's clock, in the database's microseconds.
@@ -170,8 +179,8 @@ impl Platform {
         self.0.queue.contention()
     }
 
-    pub(crate) fn hashing(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.hashing)
+    pub(crate) fn hashing(&self) -> &Turns {
+        &self.0.hashing
     }
 
     /// A new id: UUID version 7 (RFC 9562), growing with the clock.

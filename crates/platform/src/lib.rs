@@ -17,6 +17,7 @@ pub mod settings;
 mod tls;
 mod db;
 mod lookup;
+mod turns;
 pub mod postgres;
 pub mod migrations;
 pub mod page;

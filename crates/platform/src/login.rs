@@ -58,7 +58,7 @@ pub async fn register(
     if users::find_by_email(platform, email).await?.is_some() {
         return Err(Error::Conflict(Conflict::EmailTaken));
     }
-    let hash = password::hash(platform, registration.password).await?;
+    let hash = password::hash(platform, origin, registration.password).await?;
     let new = NewUser {
         email,
         password_hash: &hash,
@@ -93,7 +93,7 @@ pub async fn login(
     let email = email.trim().to_lowercase();
     let found = users::find_by_email(platform, &email).await?;
     let hash = found.as_ref().map(|(_, hash)| hash.as_str());
-    let right = password::verify(platform, password, hash).await?;
+    let right = password::verify(platform, origin, password, hash).await?;
     let refused = match &found {
         None => Some(("unknown_user", Unauthenticated::InvalidCredentials)),
         Some(_) if !right => Some(("wrong_password", Unauthenticated::InvalidCredentials)),
@@ -122,7 +122,7 @@ async fn let_in(
     password: &str,
 ) -> Result<Login> {
     let renewed = match password::is_weak(platform, hash) {
-        true => Some(password::rehash(platform, password).await?),
+        true => Some(password::rehash(platform, origin, password).await?),
         false => None,
     };
     let now = platform.now();
@@ -198,7 +198,7 @@ pub async fn create_admin(
     first_name: Name,
     last_name: Name,
 ) -> Result<User> {
-    let hash = password::hash(platform, password).await?;
+    let hash = password::hash(platform, &Origin::default(), password).await?;
     insert_admin(platform, email.as_str(), &hash, first_name.as_str(), last_name.as_str()).await
 }
 
@@ -222,9 +222,10 @@ pub async fn ensure_sample_admin(platform: &Platform) -> Result<bool> {
         None => Ok(false),
         Some((user, hash)) => {
             let usable = user.status == UserStatus::Active;
+            let origin = Origin::default();
             let opens = usable
                 && (hash == SAMPLE_HASH
-                    || password::verify(platform, SAMPLE_PASSWORD, Some(&hash)).await?);
+                    || password::verify(platform, &origin, SAMPLE_PASSWORD, Some(&hash)).await?);
             if opens && !development {
                 return Err(Error::invalid(
                     SAMPLE_EMAIL,

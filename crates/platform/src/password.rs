@@ -1,11 +1,12 @@
 //! Passwords: the documented rule, and bcrypt kept off the async threads.
 //!
 //! Hashing is slow on purpose, so at most half of the cores do it at once, and
-//! the permit travels into the blocking task: a caller who leaves does not free
-//! it early. bcrypt reads 72 bytes; longer passwords are refused, never cut.
+//! the turn travels into the blocking task: a caller who leaves does not free
+//! it early. Addresses take turns, so that a flood from one holds up no other. bcrypt reads 72 bytes; longer passwords are refused, never cut.
 
 use crate::{
     Platform,
+    actor::Origin,
     error::{Error, Result},
 };
 use std::time::Duration;
@@ -93,19 +94,25 @@ impl std::fmt::Debug for Password {
 }
 
 /// Hashes at the configured cost.
-pub(crate) async fn hash(platform: &Platform, password: Password) -> Result<String> {
+pub(crate) async fn hash(
+    platform: &Platform,
+    origin: &Origin,
+    password: Password,
+) -> Result<String> {
     let cost = platform.settings().bcrypt_cost;
-    slowly(platform, move || bcrypt::hash(password.0, cost).map_err(Error::internal)).await?
+    slowly(platform, origin, move || bcrypt::hash(password.0, cost).map_err(Error::internal))
+        .await?
 }
 
 /// Hashes a password that is known to be right, at the cost of today.
-pub(crate) async fn rehash(platform: &Platform, password: &str) -> Result<String> {
-    hash(platform, Password(password.to_owned())).await
+pub(crate) async fn rehash(platform: &Platform, origin: &Origin, password: &str) -> Result<String> {
+    hash(platform, origin, Password(password.to_owned())).await
 }
 
 /// Whether the password fits the hash; without a hash it takes as long and says no.
 pub(crate) async fn verify(
     platform: &Platform,
+    origin: &Origin,
     password: &str,
     hash: Option<&str>,
 ) -> Result<bool> {
@@ -116,7 +123,7 @@ pub(crate) async fn verify(
     let fits = password.len() <= MAX_BYTES && cost(&hash).is_some_and(|cost| cost <= MAX_COST);
     let password = if fits { password.to_owned() } else { String::new() };
     let verified =
-        slowly(platform, move || bcrypt::verify(password, &hash).unwrap_or(false)).await?;
+        slowly(platform, origin, move || bcrypt::verify(password, &hash).unwrap_or(false)).await?;
     Ok(verified && known && fits)
 }
 
@@ -131,17 +138,17 @@ fn cost(hash: &str) -> Option<u32> {
 
 async fn slowly<T: Send + 'static>(
     platform: &Platform,
+    origin: &Origin,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
-    let turn = tokio::time::timeout(PATIENCE, platform.hashing().acquire_owned());
-    let permit = turn.await.map_err(|_| Error::Unavailable {
+    let turn = tokio::time::timeout(PATIENCE, platform.hashing().take(origin.ip)).await;
+    let turn = turn.ok().flatten().ok_or_else(|| Error::Unavailable {
         what: "Logging in",
         retry_after: Duration::from_secs(2),
         cause: "too many passwords to hash at once".to_owned(),
     })?;
-    let permit = permit.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
-        let _turn = permit;
+        let _turn = turn;
         work()
     })
     .await

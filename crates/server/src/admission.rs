@@ -137,7 +137,8 @@ impl Needed {
         if each().all(serde_json::Map::is_empty) {
             return Self::Nobody;
         }
-        let keys: Vec<&Value> = each().filter_map(|requirement| requirement.get("apiKey")).collect();
+        let keys: Vec<&Value> =
+            each().filter_map(|requirement| requirement.get("apiKey")).collect();
         if keys.is_empty() {
             return Self::Person;
         }

@@ -144,9 +144,8 @@ impl Wanted {
     async fn collect(&self, mut body: Body, holding: &mut Holding) -> Result<Bytes, Problem> {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let broken = |_| {
-                Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off")
-            };
+            let broken =
+                |_| Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             if !self.is_json && !data.is_empty() {
                 return Err(no_json());

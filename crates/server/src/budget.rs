@@ -73,7 +73,11 @@ impl Budget {
     ///
     /// # Errors
     /// [`Full`] when that does not come true within five seconds.
-    pub(crate) async fn open(self: &Arc<Self>, who: Identity, most: usize) -> Result<Holding, Full> {
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        who: Identity,
+        most: usize,
+    ) -> Result<Holding, Full> {
         let open = || {
             let mut state = self.state();
             let held = state.held.entry(who).or_default();
@@ -215,9 +219,9 @@ mod tests {
             halves.push(take(&budget, number, 4 * MIB).await);
         }
         let since = Instant::now();
-        let ending = halves.into_iter().map(|mut half| {
-            tokio::spawn(async move { half.grow(4 * MIB).await.is_ok() })
-        });
+        let ending = halves
+            .into_iter()
+            .map(|mut half| tokio::spawn(async move { half.grow(4 * MIB).await.is_ok() }));
         for ended in ending.collect::<Vec<_>>() {
             assert!(ended.await.unwrap());
         }

@@ -5,13 +5,14 @@
 //! proven, [`Anyone`] the whole world. What the caller may do is the platform's
 //! business.
 
-use crate::{App, front::Next, problem::Problem};
+use crate::{App, front::Next, places::Guest, problem::Problem};
 use axum::{
     extract::{FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
     response::Response,
 };
 use platform::{Actor, Error, Origin, api_keys, error::Unauthenticated, sessions};
+use std::sync::Arc;
 
 /// Somebody, proven by a token or an API key.
 pub(crate) struct Caller(pub(crate) Actor);
@@ -46,6 +47,11 @@ pub(crate) async fn prove(app: &App, request: &mut Request) {
         Ok(Credential::Key(key)) => api_keys::authenticate(&app.platform, origin, key).await,
         Err(reason) => Err(Error::Unauthenticated(reason)),
     };
+    if proven.is_ok()
+        && let Some(guest) = request.extensions_mut().remove::<Arc<Guest>>()
+    {
+        guest.is_proven();
+    }
     request.extensions_mut().insert(Proof(proven.map_err(Problem::from)));
 }
 

@@ -27,7 +27,11 @@ const SINGLE: [(u16, &str, &str); 60] = [
     (404, "route_not_found", "There is no such endpoint"),
     (405, "method_not_allowed", "The endpoint does not know this method: see `Allow`"),
     (408, "request_timeout", "The body did not arrive within 15 seconds"),
-    (413, "body_too_large", "The body is larger than the operation takes; the message says how much that is"),
+    (
+        413,
+        "body_too_large",
+        "The body is larger than the operation takes; the message says how much that is",
+    ),
     (415, "unsupported_media_type", "Send `application/json`"),
     (415, "unsupported_encoding", "Send the body without `Content-Encoding`"),
     (422, "idempotency_key_reused", "The `Idempotency-Key` was used with a different request"),

@@ -11,11 +11,7 @@ use crate::{
     query::{self, Unqueried},
     shield,
 };
-use axum::{
-    extract::Request,
-    middleware,
-    response::Response,
-};
+use axum::{extract::Request, middleware, response::Response};
 
 /// What comes after a step.
 pub(crate) trait Next: Send + 'static {

@@ -22,6 +22,7 @@ mod extract;
 mod fields;
 mod front;
 mod limits;
+mod linger;
 mod openapi;
 mod origin;
 mod paging;
@@ -35,7 +36,7 @@ mod shield;
 mod violation;
 mod windows;
 
-pub use serve::serve;
+pub use serve::{Listeners, serve};
 
 use admission::Operations;
 use api::metrics::Requests;
@@ -72,8 +73,9 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// The most connections at once; more wait in the kernel's queue. One address
-    /// gets a quarter of them and at least 16, proxies and this machine all.
+    /// The most connections at once. One address gets a quarter of them and at least
+    /// 16, proxies and this machine all; when all are taken, a newcomer gets the place
+    /// of whoever holds most.
     pub max_connections: usize,
     /// The most bytes of bodies held at once; at least 16 MiB. One caller or address
     /// gets a quarter of them, and 8 MiB always.
@@ -154,6 +156,16 @@ pub fn openapi() -> String {
 /// The page of errors: every code, its status and its meaning, in Markdown.
 pub fn errors() -> String {
     catalogue::page()
+}
+
+/// Health and metrics alone.
+fn assemble_health(app: &App) -> Router {
+    let around = app.clone();
+    Router::from(routes::open())
+        .layer(middleware::from_fn(move |request, next| {
+            front::outside(around.clone(), request, next)
+        }))
+        .with_state(app.clone())
 }
 
 fn assemble(app: &App) -> Router {

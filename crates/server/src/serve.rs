@@ -1,25 +1,49 @@
-//! The accept loop: connections in, a bounded number of them and of each address,
-//! each with limits on how slow it may send and read and how large it may be; and the way out, which finishes what has
-//! begun.
+//! The accept loop: connections in, each with limits on how slow it may send and
+//! read and how large it may be; and the way out, which finishes what has begun.
+//! Who gets in is the business of [`crate::places`].
 
-use crate::{App, Settings, assemble, places::Places};
-use axum::{body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use crate::{
+    App, Settings, assemble, assemble_health, envelope,
+    linger::Lingering,
+    places::{Doing, Place, Places},
+    problem::Problem,
+};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::ConnectInfo,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hyper::{
+    Request,
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use platform::Platform;
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
 };
+use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long a client may take to send a request's head; closes idle connections too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client in the reserve may take for that.
+const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client may read nothing of what is sent to it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most header lines a request has.
@@ -28,6 +52,21 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 32 * 1024;
 /// How long the requests in flight are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(25);
+/// An answer that is larger than this, in bytes, may take its reader a while.
+const LONG: u64 = 64 * 1024;
+/// What is answered also when all places are taken.
+const RESERVED: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
+/// The most connections to the port of its own for health.
+const HEALTH_CONNECTIONS: usize = 64;
+
+/// Where the server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everything.
+    pub api: TcpListener,
+    /// For health and metrics alone, if they have a port of their own as well.
+    pub health: Option<TcpListener>,
+}
 
 /// Serves until `shutdown` is ready, then stops accepting, lets the requests in
 /// flight finish, and returns; at the latest after 25 seconds.
@@ -35,72 +74,184 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// # Errors
 /// None at present: a connection that cannot be accepted is logged and the next one tried.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     platform: Platform,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let connections = Arc::new(Semaphore::new(settings.max_connections));
-    let places = Places::among(settings.max_connections, settings.trusted_proxies.clone());
+    let trusted = settings.trusted_proxies.clone();
+    let places = Places::among(settings.max_connections, trusted.clone());
     let app = App::new(platform, settings);
-    let router = assemble(&app);
     let graceful = GracefulShutdown::new();
+    let api = Server { app: app.clone(), router: assemble(&app), places };
+    let health = Server {
+        app: app.clone(),
+        router: assemble_health(&app),
+        places: Places::among(HEALTH_CONNECTIONS, trusted),
+    };
+    let Listeners { api: api_listener, health: health_listener } = listeners;
+    let beside = async {
+        match &health_listener {
+            Some(listener) => health.accept_all(listener, &graceful).await,
+            None => std::future::pending().await,
+        }
+    };
     let mut shutdown = pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
-            () = &mut shutdown => break,
-        };
-        let Some((stream, peer, permit)) = accepted else { continue };
-        let Some(place) = places.take(peer.ip()) else {
-            tracing::debug!(%peer, "refused a connection: this address holds its share");
-            continue;
-        };
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIMEOUT));
-        let router = router.clone();
-        let answer = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request.map(Body::new))
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(Box::pin(stream)), answer);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            let _held = (permit, place);
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "connection ended");
-            }
-        });
+    tokio::select! {
+        () = api.accept_all(&api_listener, &graceful) => {}
+        () = beside => {}
+        () = &mut shutdown => {}
     }
     app.drain();
-    drop(listener);
+    drop((api_listener, health_listener));
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {DRAIN:?} were cut off");
     }
     Ok(())
 }
 
-/// The next connection, once there is room for it; until then the kernel queues.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
+/// What answers at one port.
+struct Server {
+    app: App,
+    router: Router,
+    places: Arc<Places>,
+}
+
+impl Server {
+    /// Takes every connection, so that it is known who wants in; never ends.
+    async fn accept_all(&self, listener: &TcpListener, graceful: &GracefulShutdown) {
+        loop {
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, or the peer has gone again: neither is helped by haste.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Some(place) = self.places.take(peer.ip()) else {
+                tracing::debug!(%peer, "refused a connection: there is no place left");
+                continue;
+            };
             stream.set_nodelay(true).ok();
-            Some((stream, peer, permit))
+            let (app, router) = (self.app.clone(), self.router.clone());
+            let visit =
+                Arc::new(Visit { app, router, places: Arc::clone(&self.places), peer, place });
+            tokio::spawn(visit.last(stream, graceful.watcher()));
         }
-        Err(error) => {
-            // Out of descriptors, or the peer has gone again: neither is helped by haste.
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
+    }
+}
+
+/// One connection.
+struct Visit {
+    app: App,
+    router: Router,
+    places: Arc<Places>,
+    peer: SocketAddr,
+    place: Place,
+}
+
+impl Visit {
+    /// Serves it to its end.
+    async fn last(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = Lingering::of(stream, Arc::clone(&self.place.guest));
+        let visit = Arc::clone(&self);
+        let answer = service_fn(move |request| Arc::clone(&visit).answer(request));
+        let reserve = self.place.is_reserve;
+        let patience = if reserve { RESERVE_HEADER_TIMEOUT } else { HEADER_TIMEOUT };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .keep_alive(!reserve)
+            .header_read_timeout(patience)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), answer);
+        let peer = self.peer;
+        tokio::select! {
+            ended = watcher.watch(connection) => if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "connection ended");
+            },
+            () = self.place.guest.cut_off() => {
+                tracing::debug!(%peer, "cut off: all places are taken");
+            }
         }
+    }
+
+    /// Answers one request of it.
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
+        let guest = &self.place.guest;
+        self.places.note(guest, Doing::Served);
+        let has_body = !request.body().is_end_stream();
+        guest.set_unread(has_body);
+        let refused = self.place.is_reserve
+            && !RESERVED.contains(&request.uri().path())
+            && !self.places.promote(&self.place);
+        let mut request = if has_body {
+            request.map(|body| Body::new(Noted { body, visit: Arc::clone(&self) }))
+        } else {
+            request.map(|_| Body::empty())
+        };
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        if !guest.is_known() {
+            request.extensions_mut().insert(Arc::clone(guest));
+        }
+        let mut response = if refused {
+            let full = |_| async { too_many_connections().into_response() };
+            envelope::frame(self.app.clone(), request, full).await
+        } else {
+            self.router.clone().oneshot(request).await?
+        };
+        if guest.has_unread() {
+            // What is left of the body would be taken for the next request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let is_long = response.size_hint().exact().is_none_or(|bytes| bytes > LONG);
+        self.places.note(guest, if is_long { Doing::Moving } else { Doing::Waiting });
+        Ok(response)
+    }
+}
+
+fn too_many_connections() -> Problem {
+    let text = "Too many are connected at the moment: try again shortly";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", text);
+    problem.retry_after(Duration::from_secs(1))
+}
+
+/// A body that notes how far it has come.
+struct Noted {
+    body: Incoming,
+    visit: Arc<Visit>,
+}
+
+impl HttpBody for Noted {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let Visit { places, place, .. } = &*self.visit;
+        if polled.is_pending() {
+            places.note(&place.guest, Doing::Moving);
+        }
+        let frame = ready!(polled);
+        if frame.is_none() || self.body.is_end_stream() {
+            place.guest.set_unread(false);
+            places.note(&place.guest, Doing::Served);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

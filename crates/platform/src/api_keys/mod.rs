@@ -6,6 +6,7 @@
 
 mod secret;
 mod store;
+mod uses;
 
 use crate::{
     Platform,
@@ -30,6 +31,7 @@ use std::{
     sync::Arc,
 };
 pub(crate) use store::ALL as STATEMENTS;
+use uses::Uses;
 use uuid::Uuid;
 
 /// The most keys one user can have.
@@ -249,17 +251,18 @@ pub(crate) struct Holder {
     welcome: bool,
 }
 
-/// Where keys are looked up, by hash. Their use is noted once a minute.
+/// Where keys are looked up, by hash. Their use is noted beside, once a minute.
 pub(crate) fn lookup(
     database: &str,
     pool: PoolSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Lookup<String, Holder>> {
+    let uses = Uses::open(database, pool)?;
     Lookup::open(database, pool, move |flight, hashes: Vec<String>| {
-        let now = Utc(clock.now());
+        let (now, uses) = (clock.now(), uses.clone());
         async move {
             let connection = flight.session()?;
-            let rows = connection.query(store::AUTHENTICATE, &[&hashes, &now]).await?;
+            let rows = connection.query(store::AUTHENTICATE, &[&hashes, &Utc(now)]).await?;
             let (mut found, mut stale) = (HashMap::new(), Vec::<Uuid>::new());
             for row in rows {
                 let holder = Holder {
@@ -276,9 +279,7 @@ pub(crate) fn lookup(
                 }
                 found.insert(row.try_get("key_hash")?, holder);
             }
-            if !stale.is_empty() {
-                connection.execute(store::TOUCH, &[&stale, &now]).await?;
-            }
+            uses.note(stale, now);
             Ok(found)
         }
     })

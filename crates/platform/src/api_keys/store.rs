@@ -50,8 +50,9 @@ statements! {
     PERMISSIONS = "SELECT permissions FROM api_keys
          WHERE id = $1 AND user_id = $2 AND coalesce(is_active, true)
            AND (expires_at IS NULL OR expires_at > $3)";
-    /// Notes the use of keys.
-    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY ($1::uuid[])";
+    /// Notes the use of keys; of those that somebody is changing, another time.
+    TOUCH = "UPDATE api_keys SET last_used = $2 WHERE id = ANY (ARRAY(
+        SELECT id FROM api_keys WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED))";
 }
 
 pub(super) fn read(row: &Row) -> Result<ApiKey> {

@@ -206,10 +206,10 @@ pub async fn change_password(
     let row = connection.find(store::FIND_HASH, &[&actor.user_id.0]).await?;
     drop(connection);
     let old: String = row.ok_or(Error::NotFound(Resource::User))?.try_get("password_hash")?;
-    if !password::verify(platform, current, Some(&old)).await? {
+    if !password::verify(platform, &actor.origin, current, Some(&old)).await? {
         return Err(Error::invalid("currentPassword", "incorrect", "is not the current password"));
     }
-    let hash = password::hash(platform, new).await?;
+    let hash = password::hash(platform, &actor.origin, new).await?;
     let now = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;

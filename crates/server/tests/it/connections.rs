@@ -4,38 +4,54 @@
 
 use crate::support::{Client, settings};
 use serde_json::Value;
-use server::Settings;
-use std::{io, net::SocketAddr, time::Duration};
+use server::{Listeners, Settings};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 use testkit::Bank;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
     time::Instant,
 };
 
 /// A server that listens.
-struct Listening {
-    bank: Bank,
-    address: SocketAddr,
+pub struct Listening {
+    pub bank: Bank,
+    pub address: SocketAddr,
+    /// For health alone.
+    health: SocketAddr,
     stop: oneshot::Sender<()>,
     done: JoinHandle<io::Result<()>>,
 }
 
-async fn listen(settings: Settings) -> Listening {
+pub async fn listen(settings: Settings) -> Listening {
     let bank = testkit::bank().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let api = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], api.local_addr().unwrap().port()));
+    let health = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listeners = (health.local_addr().unwrap(), Listeners { api, health: Some(health) });
+    let (health, listeners) = listeners;
     let (stop, stopped) = oneshot::channel();
     let shutdown = async { drop(stopped.await) };
-    let done = tokio::spawn(server::serve(listener, bank.platform.clone(), settings, shutdown));
-    Listening { bank, address, stop, done }
+    let done = tokio::spawn(server::serve(listeners, bank.platform.clone(), settings, shutdown));
+    Listening { bank, address, health, stop, done }
 }
 
 impl Listening {
-    async fn connect(&self) -> TcpStream {
+    pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// From 127.0.0.`last`.
+    async fn connect_from(&self, last: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).unwrap();
+        socket.connect(self.address).await.unwrap()
     }
 
     /// Everything that comes back for these bytes until the server closes.
@@ -46,7 +62,7 @@ impl Listening {
     }
 }
 
-async fn rest(stream: &mut TcpStream) -> String {
+pub async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     // A connection that is reset has said what it had to say.
     drop(stream.read_to_end(&mut bytes).await);
@@ -54,7 +70,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[track_caller]
-fn assert_answer(text: &str, status: u16, code: &str) {
+pub fn assert_answer(text: &str, status: u16, code: &str) {
     assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
     let body = text.split("\r\n\r\n").nth(1).unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -194,25 +210,136 @@ async fn who_reads_nothing_of_an_answer_loses_the_place_after_thirty_seconds() {
     deaf.readable().await.unwrap();
     tokio::time::pause();
     let started = Instant::now();
-    let next = server.raw("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let next = tokio::time::timeout(Duration::from_secs(60), next).await;
-    assert!(next.expect("the place is free again").starts_with("HTTP/1.1 200 "));
+    loop {
+        let next = server.raw("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        if next.starts_with("HTTP/1.1 200 ") {
+            break;
+        }
+        assert_answer(&next, 503, "too_many_connections");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     // The answer was on its way before time stood still.
     let waited = started.elapsed().as_secs_f64();
     assert!((20.0..=30.1).contains(&waited), "{waited}");
     drop(deaf);
 }
 
+const HEALTH: &str = "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+const ROOT: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_free_place() {
+async fn beyond_the_limit_a_few_are_told_so_and_health_is_answered() {
     let server = listen(Settings { max_connections: 1, ..settings() }).await;
-    let first = server.connect().await;
-    let mut second = server.connect().await;
-    second.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-    let early = tokio::time::timeout(Duration::from_millis(200), second.readable()).await;
-    assert!(early.is_err(), "the second connection was served beside the first");
+    let mut first = server.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    first.readable().await.unwrap();
+    let refused = server.raw(ROOT).await;
+    assert_answer(&refused, 503, "too_many_connections");
+    assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    for path in ["/livez", "/readyz", "/health", "/metrics"] {
+        let answer = server.raw(&HEALTH.replace("/livez", path)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
     drop(first);
-    assert!(rest(&mut second).await.starts_with("HTTP/1.1 200 "));
+    until_served(&server).await;
+}
+
+/// Until a place is free; the server notices in its own time.
+async fn until_served(server: &Listening) {
+    while !server.raw(ROOT).await.starts_with("HTTP/1.1 200 ") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_holds_a_place_of_the_reserve_for_one_second() {
+    let server = listen(Settings { max_connections: 1, ..settings() }).await;
+    let _first = server.connect().await;
+    tokio::time::pause();
+    let started = Instant::now();
+    assert_eq!(server.raw("GET /livez HT").await, "");
+    assert_eq!(started.elapsed().as_secs(), 1);
+}
+
+#[tokio::test]
+async fn four_addresses_that_fill_everything_do_not_keep_a_fifth_out() {
+    let server = listen(settings()).await;
+    for beginning in
+        ["", "GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
+    {
+        let mut crowd = Vec::new();
+        for number in 0..400 {
+            let mut stream = server.connect_from(2 + number % 4).await;
+            stream.write_all(beginning.as_bytes()).await.unwrap();
+            crowd.push(stream);
+        }
+        let started = std::time::Instant::now();
+        let mut fifth = server.connect_from(6).await;
+        fifth.write_all(ROOT.as_bytes()).await.unwrap();
+        let answer = rest(&mut fifth).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{beginning:?}: {answer}");
+        let mut probe = server.connect_from(2).await;
+        probe.write_all(HEALTH.as_bytes()).await.unwrap();
+        let answer = rest(&mut probe).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{beginning:?}: {answer}");
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn who_is_being_served_is_not_cut_off_for_a_newcomer() {
+    let server = listen(Settings { max_connections: 1, ..settings() }).await;
+    let owner = owner(&server).await;
+    let lock = server.bank.client().await;
+    lock.batch_execute(LOCK).await.unwrap();
+    let mut stream = suspend(&server, &owner).await;
+    let mut newcomer = server.connect_from(9).await;
+    newcomer.write_all(ROOT.as_bytes()).await.unwrap();
+    assert_answer(&rest(&mut newcomer).await, 503, "too_many_connections");
+    lock.batch_execute("COMMIT").await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+}
+
+#[tokio::test]
+async fn the_port_for_health_answers_for_health_alone_and_when_the_other_is_full() {
+    let server = listen(Settings { max_connections: 1, ..settings() }).await;
+    let mut crowd = Vec::new();
+    for number in 0..100 {
+        crowd.push(server.connect_from(2 + number % 100).await);
+    }
+    for (path, status) in
+        [("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/api/v1/accounts", 404)]
+    {
+        let mut stream = TcpStream::connect(server.health).await.unwrap();
+        stream.write_all(HEALTH.replace("/livez", path).as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn readiness_does_not_wait_for_the_requests() {
+    let server = listen(settings()).await;
+    let owner = owner(&server).await;
+    let lock = server.bank.client().await;
+    lock.batch_execute(LOCK).await.unwrap();
+    // As many as have a connection to the database, and more.
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        let mut stream = server.connect().await;
+        let (name, value) = owner.0.credentials().expect("a logged-in user");
+        let request =
+            format!("GET /api/v1/accounts HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    wait_until_blocked(&server.bank).await;
+    let started = std::time::Instant::now();
+    let answer = server.raw(&HEALTH.replace("/livez", "/readyz")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 /// What a transaction of a test's own does to keep changes of accounts waiting.
@@ -261,7 +388,7 @@ async fn a_shutdown_lets_the_requests_in_flight_finish_and_takes_no_more() {
     let lock = server.bank.client().await;
     lock.batch_execute(LOCK).await.unwrap();
     let mut stream = suspend(&server, &owner).await;
-    let Listening { bank, address, stop, done } = server;
+    let Listening { bank, address, stop, done, .. } = server;
     let mut idle = TcpStream::connect(address).await.unwrap();
     stop.send(()).unwrap();
     assert_eq!(rest(&mut idle).await, "");

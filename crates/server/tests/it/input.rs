@@ -50,11 +50,19 @@ async fn a_body_of_another_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_one_mebibyte_is_refused() {
+async fn a_body_that_is_too_large_is_refused_and_one_that_just_fits_is_read() {
     let api = Api::start().await;
-    let large = registration("firstName", json!("a".repeat(1 << 20)));
-    api.anyone().post(REGISTER, &large).await.refused(413, "body_too_large");
-    let fits = registration("firstName", json!("a".repeat((1 << 20) - 200)));
+    let ada = api.user().await;
+    let name = |length: usize| json!({"firstName": "a".repeat(length)});
+    let put = async |body: Value| ada.json("PUT", "/api/v1/users/profile", &body).await;
+    put(name(1 << 20)).await.refused(413, "body_too_large");
+    put(name((1 << 20) - 200)).await.names("firstName", "invalid");
+    // Who is not known sends little.
+    let large = registration("firstName", json!("a".repeat(16 << 10)));
+    let refused = api.anyone().post(REGISTER, &large).await;
+    refused.refused(413, "body_too_large");
+    assert_eq!(refused.body["message"], "The body must be at most 16 KiB");
+    let fits = registration("firstName", json!("a".repeat((16 << 10) - 200)));
     api.anyone().post(REGISTER, &fits).await.names("firstName", "invalid");
 }
 

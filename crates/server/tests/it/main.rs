@@ -6,6 +6,7 @@
 mod contract;
 mod support;
 
+mod admission;
 mod authorization;
 mod batches;
 mod connections;

@@ -13,7 +13,7 @@ use crate::{
 };
 use embedded_postgres::State;
 use platform::{Error, GuardedClock, Platform, login, migrations};
-use server::RateLimits;
+use server::{Listeners, RateLimits};
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -36,15 +36,21 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     config.require_secrets()?;
     terminal::say(format_args!("Wallstreet {}, {}", env!("CARGO_PKG_VERSION"), config.environment));
     let listener = listen(config.address)?;
+    let health_port = config.http.health_port;
+    let health = health_port.map(|port| listen((config.address.ip(), port).into())).transpose()?;
     let database = Database::own(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let (platform, clock) = open(config, &database).await?;
         let signals = Signals::catch()?;
+        if let Some(health) = &health {
+            terminal::step("health", format_args!("{}/readyz", seen(health.local_addr()?)));
+        }
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
         let background = Background::start(&platform, config.check_interval);
-        let served = serve(config, &database, (platform.clone(), &clock), listener, stop).await;
+        let listeners = (listener, health);
+        let served = serve(config, &database, (platform.clone(), &clock), listeners, stop).await;
         background.stop().await;
         platform.shutdown().await;
         served
@@ -140,14 +146,10 @@ async fn welcome(
         }
         other => other.into(),
     })?;
-    let seen = if address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    };
-    terminal::step("API", format_args!("http://{seen}/api/v1"));
+    let seen = seen(address);
+    terminal::step("API", format_args!("{seen}/api/v1"));
     if config.http.docs {
-        terminal::step("API docs", format_args!("http://{seen}/api-docs"));
+        terminal::step("API docs", format_args!("{seen}/api-docs"));
     }
     if sample {
         terminal::step(
@@ -162,12 +164,21 @@ async fn welcome(
     Ok(())
 }
 
+/// An address as a person may open it.
+fn seen(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
 /// Serves until a signal, or until the database is lost for good.
 async fn serve(
     config: &Config,
     database: &Database,
     (platform, clock): (Platform, &GuardedClock),
-    listener: TcpListener,
+    (api, health): (TcpListener, Option<TcpListener>),
     asked: impl Future<Output = ()>,
 ) -> Result<End, Failure> {
     let (lose, lost) = oneshot::channel();
@@ -183,8 +194,9 @@ async fn serve(
             why = failed(watched) => drop(lose.send(Some(why))),
         }
     };
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    server::serve(listener, platform, http(config), stop).await?;
+    let health = health.map(tokio::net::TcpListener::from_std).transpose()?;
+    let listeners = Listeners { api: tokio::net::TcpListener::from_std(api)?, health };
+    server::serve(listeners, platform, http(config), stop).await?;
     match lost.await {
         Ok(Some(why)) => Err(Failure::new(Exit::DatabaseUnavailable, why)),
         Ok(None) => Ok(End::Anew),
@@ -251,5 +263,6 @@ fn http(config: &Config) -> server::Settings {
         },
         trusted_proxies: http.trusted_proxies,
         max_connections: http.max_connections,
+        body_memory: http.body_memory,
     }
 }

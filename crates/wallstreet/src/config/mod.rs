@@ -105,6 +105,10 @@ pub struct Config {
 pub struct Http {
     /// Most clients at once.
     pub max_connections: usize,
+    /// Most bytes of bodies at once.
+    pub body_memory: usize,
+    /// A port for health and metrics alone.
+    pub health_port: Option<u16>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whose pages may call.
@@ -248,6 +252,8 @@ impl Reader {
     fn http(&mut self) -> Http {
         Http {
             max_connections: self.value("MAX_CONNECTIONS", values::number(1, 1_000_000)),
+            body_memory: self.value("BODY_MEMORY_MIB", values::number(16, 65_536)) << 20,
+            health_port: self.optional("HEALTH_PORT", values::number(0, u16::MAX)),
             trusted_proxies: self.optional("TRUSTED_PROXIES", values::networks).unwrap_or_default(),
             cors_origins: self.optional("CORS_ORIGIN", values::origins).unwrap_or_default(),
             docs: self.value("ENABLE_SWAGGER", values::switch),

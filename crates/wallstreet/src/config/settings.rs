@@ -94,6 +94,16 @@ const HTTP: &[Setting] = &[
         "How many clients may be connected at once; one address has a quarter of them.",
     ),
     setting(
+        "BODY_MEMORY_MIB",
+        Value("64"),
+        "How many MiB of request bodies are held at once; one caller has a quarter of them.",
+    ),
+    setting(
+        "HEALTH_PORT",
+        Unset,
+        "Another TCP port at HOST, for health checks and metrics alone: they answer there however full the first is.",
+    ),
+    setting(
         "TRUSTED_PROXIES",
         Unset,
         "Addresses or networks, separated by commas, of reverse proxies whose X-Forwarded-For is believed.",

@@ -25,6 +25,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("PORT", "-1", "from 0 to 65535"),
     ("PORT", "http", "a whole number"),
     ("MAX_CONNECTIONS", "0", "from 1 to"),
+    ("BODY_MEMORY_MIB", "8", "from 16 to"),
+    ("HEALTH_PORT", "65536", "from 0 to 65535"),
     ("TRUSTED_PROXIES", "10.0.0.0/33", "IP addresses or networks"),
     ("TRUSTED_PROXIES", "proxy.local", "IP addresses or networks"),
     ("CORS_ORIGIN", "app.example.com", "https://"),

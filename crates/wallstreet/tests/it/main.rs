@@ -13,6 +13,7 @@ mod life;
 mod product;
 mod refusals;
 mod schedules;
+mod strangers;
 mod tls;
 mod users;
 mod verify;
