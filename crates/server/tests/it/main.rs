@@ -8,6 +8,7 @@ mod support;
 
 mod authorization;
 mod batches;
+mod bodies;
 mod connections;
 mod document;
 mod exchange;
