@@ -138,15 +138,13 @@ fn complete(path: &str, operation: &mut Value, uses: &[(String, Value)]) {
         operation["security"] = json!([]);
     }
 
-    let mut errors = vec!["400", "500", "503"];
+    // A body is received, and refused, also where none belongs.
+    let mut errors = vec!["400", "408", "413", "415", "500", "503"];
     if !public {
         errors.extend(["401", "403"]);
     }
     if has("path") {
         errors.push("404");
-    }
-    if operation["requestBody"].is_object() {
-        errors.extend(["408", "413", "415"]);
     }
     if keyed {
         errors.extend(["409", "422"]);

@@ -177,7 +177,8 @@ pub(crate) async fn user(
 
 /// Change a user's role or state
 ///
-/// Whoever is suspended or closed is out at once.
+/// Whoever is suspended or closed is out at once: sessions end, API keys stop, schedules
+/// are paused. A demotion pauses the schedules that relied on the role.
 #[utoipa::path(
     patch, path = "/admin/users/{id}", operation_id = "admin_update_user", tag = "Admin",
     params(("id" = Id, Path)), request_body = ChangeUser,

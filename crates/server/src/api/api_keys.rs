@@ -178,6 +178,8 @@ pub(crate) async fn list(
 }
 
 /// Change an API key
+///
+/// What it ordered for later, and may no longer, is paused.
 #[utoipa::path(
     patch, path = "/api-keys/{id}", operation_id = "update_api_key", tag = "API keys",
     security(("bearer" = [])), params(("id" = Id, Path)), request_body = ChangeApiKey,
@@ -194,6 +196,8 @@ pub(crate) async fn update(
 }
 
 /// Revoke an API key
+///
+/// It stops at once, and what it ordered for later is paused.
 #[utoipa::path(
     delete, path = "/api-keys/{id}", operation_id = "revoke_api_key", tag = "API keys",
     security(("bearer" = [])), params(("id" = Id, Path)),

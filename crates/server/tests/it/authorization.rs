@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOWHERE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// What a key needs for each operation that a key may use.
-const NEEDED: [(&str, &str); 31] = [
+const NEEDED: [(&str, &str); 32] = [
     ("get_auth_profile", "read:profile"),
     ("get_profile", "read:profile"),
     ("list_accounts", "read:accounts"),
@@ -34,7 +34,8 @@ const NEEDED: [(&str, &str); 31] = [
     ("cancel_transaction", "write:transactions"),
     ("reverse_transaction", "write:transactions"),
     ("create_transactions", "write:transactions"),
-    ("get_transaction_outcome", "write:transactions"),
+    ("get_transaction_outcome", "read:transactions"),
+    ("settle_transaction_outcome", "write:transactions"),
     ("create_quote", "write:transactions"),
     ("get_quote", "read:transactions"),
     ("list_schedules", "read:transactions"),

@@ -139,8 +139,10 @@ async fn the_key_of_a_batch_is_never_said_to_be_unseen_once_the_batch_is_done() 
     ada.keyed("/api/v1/transactions/batch", "done", &body).await.expect(200);
     outcome("done").await.names("key", "names_a_batch");
     assert_eq!(outcome("done%230").await.expect(200).data()["outcome"], "committed");
-    // Asked first, the batch comes too late, whole.
-    assert_eq!(outcome("late").await.expect(200).data()["outcome"], "never");
+    assert_eq!(outcome("late").await.expect(200).data()["outcome"], "unseen");
+    // Settled first, the batch comes too late, whole.
+    let settled = ada.post("/api/v1/transactions/outcome", &json!({"key": "late"})).await;
+    assert_eq!(settled.expect(200).data()["outcome"], "never");
     let late = ada.keyed("/api/v1/transactions/batch", "late", &body).await;
     late.refused(409, "idempotency_key_void");
     let other = json!({"transactions": [{

@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod authorization;
 mod batches;
+mod bodies;
 mod connections;
 mod document;
 mod exchange;

@@ -12,7 +12,9 @@ async fn who_was_told_never_can_stop_since_the_late_request_gets_a_conflict() {
     let account = ada.account("0").await;
     let order =
         json!({"accountId": account, "transactionType": "deposit", "amount": 5, "process": true});
-    let never = ada.get(&format!("{OUTCOME}?key=late")).await;
+    let unseen = ada.get(&format!("{OUTCOME}?key=late")).await;
+    assert_eq!(unseen.expect(200).data()["outcome"], "unseen");
+    let never = ada.post(OUTCOME, &json!({"key": "late"})).await;
     assert_eq!(
         never.expect(200).data(),
         &json!({"outcome": "never", "at": "2026-01-15T12:00:00.000Z"})
@@ -26,6 +28,8 @@ async fn who_was_told_never_can_stop_since_the_late_request_gets_a_conflict() {
     let open = json!({"accountType": "checking"});
     ada.keyed("/api/v1/accounts", "late", &open).await.refused(409, "idempotency_key_void");
     ada.keyed("/api/v1/transactions", "new", &order).await.expect(201);
+    let told = ada.get(&format!("{OUTCOME}?key=late")).await;
+    assert_eq!(told.expect(200).data()["outcome"], "never");
 }
 
 #[tokio::test]
@@ -51,9 +55,11 @@ async fn what_was_committed_or_refused_is_told_as_it_was_first_answered() {
         (&json!("refused"), &json!("insufficient_funds"))
     );
     assert_eq!(data["error"]["message"], refused.body["message"]);
+    let settled = ada.post(OUTCOME, &json!({"key": "yes"})).await;
+    assert_eq!(settled.expect(200).data()["outcome"], "committed");
     let bob = api.user().await;
     let his = bob.get(&format!("{OUTCOME}?key=yes")).await;
-    assert_eq!(his.expect(200).data()["outcome"], "never", "keys are the caller's own");
+    assert_eq!(his.expect(200).data()["outcome"], "unseen", "keys are the caller's own");
 }
 
 #[tokio::test]
@@ -65,6 +71,12 @@ async fn a_key_of_something_else_or_none_is_refused() {
     ada.get(OUTCOME).await.names("key", "required");
     ada.get(&format!("{OUTCOME}?key=a%20b")).await.refused(400, "validation_failed");
     api.anyone().get(&format!("{OUTCOME}?key=k")).await.refused(401, "authentication_required");
-    let reader = ada.key(&["read:transactions"]).await;
-    reader.get(&format!("{OUTCOME}?key=k")).await.refused(403, "permission_required");
+    let (reader, writer) =
+        (ada.key(&["read:transactions"]).await, ada.key(&["write:transactions"]).await);
+    reader.get(&format!("{OUTCOME}?key=k")).await.expect(200);
+    reader.post(OUTCOME, &json!({"key": "k"})).await.refused(403, "permission_required");
+    writer.get(&format!("{OUTCOME}?key=k")).await.refused(403, "permission_required");
+    ada.post(OUTCOME, &json!({"key": "account"})).await.refused(422, "idempotency_key_reused");
+    ada.post(OUTCOME, &json!({})).await.names("key", "required");
+    ada.post(OUTCOME, &json!({"key": "a b"})).await.refused(400, "validation_failed");
 }

@@ -144,3 +144,43 @@ async fn what_a_key_cannot_be_is_named() {
         assert!(named.starts_with(field) && error["code"] == code, "{field} {value}: {error}");
     }
 }
+
+#[tokio::test]
+async fn what_an_administrator_suspended_its_owner_does_not_restore() {
+    let api = Api::start().await;
+    let (ada, admin) = (api.user().await, api.admin().await);
+    let path = format!("/api/v1/accounts/{}", ada.account("0").await);
+    let set = async |by: &crate::support::Client, status: &str| {
+        by.json("PUT", &path, &json!({"status": status})).await
+    };
+    assert_eq!(set(&ada, "suspended").await.expect(200).data()["suspendedBy"], "owner");
+    assert_eq!(set(&ada, "active").await.expect(200).data()["suspendedBy"], json!(null));
+    assert_eq!(set(&admin, "suspended").await.expect(200).data()["suspendedBy"], "admin");
+    set(&ada, "active").await.refused(403, "suspended_by_administrator");
+    ada.key(&["write:accounts"])
+        .await
+        .delete(&path)
+        .await
+        .refused(403, "suspended_by_administrator");
+    set(&admin, "active").await.expect(200);
+    ada.delete(&path).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_password_says_how_many_api_keys_went_with_it() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let key = ada.key(&["read:profile"]).await;
+    let change = async |current: &str, new: &str, revoke: serde_json::Value| {
+        let body = json!({"currentPassword": current, "newPassword": new, "revokeApiKeys": revoke});
+        ada.post("/api/v1/auth/change-password", &body).await
+    };
+    let wrong = change(testkit::PASSWORD, "Another-Horse-2", json!("yes")).await;
+    wrong.names("revokeApiKeys", "invalid_type");
+    let kept = change(testkit::PASSWORD, "Another-Horse-2", json!(null)).await;
+    assert_eq!(kept.expect(200).data(), &json!({"revokedApiKeys": 0}));
+    key.get("/api/v1/users/profile").await.expect(200);
+    let gone = change("Another-Horse-2", "Another-Horse-3", json!(true)).await;
+    assert_eq!(gone.expect(200).data(), &json!({"revokedApiKeys": 1}));
+    key.get("/api/v1/users/profile").await.refused(401, "invalid_api_key");
+}

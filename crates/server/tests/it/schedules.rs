@@ -41,6 +41,10 @@ async fn what_cannot_be_a_schedule_is_refused_with_its_field() {
         (json!({"every": {"unit": "day", "count": 0}}), "every.count", "invalid"),
         (json!({"every": {"unit": "day", "count": 1.5}}), "every.count", "invalid"),
         (json!({"every": {"count": 1}}), "every.unit", "required"),
+        (json!({"every": {"unit": "month", "day": "first"}}), "every.day", "invalid"),
+        (json!({"every": {"unit": "month", "day": 31}}), "every.day", "invalid_type"),
+        (json!({"every": {"unit": "week", "day": "last"}}), "every.day", "unexpected"),
+        (json!({"every": {"unit": "month", "days": "last"}}), "every.days", "unknown_field"),
         (json!({"every": "day"}), "every", "invalid_type"),
         (json!({"every": null, "runs": 3}), "runs", "unexpected"),
         (json!({"every": null, "until": "2027-01-01T00:00:00Z"}), "until", "unexpected"),
@@ -145,4 +149,53 @@ async fn schedules_and_runs_are_read_page_by_page() {
     let numbered = ada.get(&format!("/api/v1/schedules/{id}/runs?limit=2&page=3")).await;
     assert_eq!(numbered.expect(200).data()["runs"][0]["n"], 0);
     assert_eq!(numbered.data()["pagination"]["totalPages"], 3);
+}
+
+#[tokio::test]
+async fn the_last_day_of_the_month_is_said_and_not_guessed() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let every = json!({"unit": "month", "day": "last"});
+    let start = json!({"startAt": "2026-02-28T12:00:00Z", "every": every, "timeZone": "UTC"});
+    let made = ada.post("/api/v1/schedules", &with(&rent(&ada).await, &start)).await;
+    let path = made.header("location").unwrap();
+    let told = json!({"unit": "month", "count": 1, "day": "last"});
+    assert_eq!(made.expect(201).data()["every"], told);
+    assert_eq!(made.data()["nextRunAt"], "2026-02-28T12:00:00.000Z");
+    api.bank.clock.advance(SignedDuration::from_hours(24 * 50));
+    run_due(&api.bank.platform).await.unwrap();
+    let now = again(&api, &ada).await.get(&path).await;
+    assert_eq!(now.expect(200).data()["nextRunAt"], "2026-03-31T12:00:00.000Z");
+    let middle = json!({"startAt": "2026-04-10T12:00:00Z", "every": every, "timeZone": "UTC"});
+    let ada = again(&api, &ada).await;
+    let made = ada.post("/api/v1/schedules", &with(&rent(&ada).await, &middle)).await;
+    assert_eq!(made.expect(201).data()["nextRunAt"], "2026-04-30T12:00:00.000Z");
+}
+
+#[tokio::test]
+async fn a_schedule_says_what_it_was_made_with_and_why_it_is_paused() {
+    let api = Api::start().await;
+    let (ada, eve) = (api.user().await, api.user().await);
+    let body = json!({"name": "key", "permissions": ["write:transactions", "read:transactions"]});
+    let issued = ada.post("/api/v1/api-keys", &body).await;
+    let key = ada.with_key(issued.expect(201).data()["key"].as_str().unwrap());
+    let id = issued.data()["id"].clone();
+    let made = key.post("/api/v1/schedules", &rent(&ada).await).await;
+    assert_eq!(made.expect(201).data()["apiKeyId"], id);
+    assert_eq!(made.data()["pauseReason"], json!(null));
+    let path = made.header("location").unwrap();
+    let set =
+        async |by: &Client, status: &str| by.json("PATCH", &path, &json!({"status": status})).await;
+    set(&eve, "paused").await.refused(404, "schedule_not_found");
+    ada.delete(&format!("/api/v1/api-keys/{}", id.as_str().unwrap())).await.expect(200);
+    let paused = ada.get(&path).await;
+    assert_eq!(paused.expect(200).data()["status"], "paused");
+    assert_eq!(paused.data()["pauseReason"], "api_key_revoked");
+    let reader = ada.key(&["read:transactions"]).await;
+    set(&reader, "active").await.refused(403, "permission_required");
+    set(&api.admin().await, "active").await.refused(403, "schedule_lapsed");
+    let resumed = set(&ada, "active").await;
+    assert_eq!(resumed.expect(200).data()["apiKeyId"], json!(null));
+    set(&api.admin().await, "paused").await.expect(200);
+    set(&ada, "active").await.refused(403, "paused_by_administrator");
 }
