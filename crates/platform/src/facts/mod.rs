@@ -16,6 +16,7 @@ use crate::{
 use jiff::Timestamp;
 use ledger::UserId;
 pub use movement::Movement;
+pub(crate) use movement::words;
 use std::sync::LazyLock;
 use tokio_postgres::types::Json;
 use uuid::Uuid;

@@ -5,13 +5,13 @@ use super::{Order, lost};
 use crate::{
     clock,
     error::Result,
-    facts::{By, Fact, Movement},
+    facts::{self, By, Fact, Movement},
     transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Book, Decision, Entry, Leg, Money, Reference, Refusal, Status,
-    TransactionId, decide,
+    Account, AccountId, Action, Book, Decision, Entry, Leg, Money, Pair, Reference, Refusal,
+    Status, TransactionId, decide,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -166,8 +166,12 @@ impl<'o> Draft<'o> {
     /// Notes the one fact of an accepted order.
     fn note(&mut self, order: &'o Order, decision: &Decision, legs: &[Transaction]) -> Result<()> {
         let mut movements = legs.iter().map(|leg| self.movement(leg));
-        let movement = movements.next().ok_or_else(lost)??;
+        let mut movement = movements.next().ok_or_else(lost)??;
         let paired = movements.next().transpose()?;
+        if let Some(new) = legs.first().filter(|_| decision.created) {
+            let metadata = new.metadata.printed()?;
+            movement.words = facts::words(new.description.as_deref(), &metadata);
+        }
         let fact = match (&order.action, movement.status) {
             (Action::Reverse(reversal), _) => {
                 Fact::TransactionReversed { original: reversal.id, movement, paired }
@@ -201,6 +205,18 @@ impl<'o> Draft<'o> {
             captured: transaction.captured_amount,
             reverses: transaction.reverses_transaction_id,
             reference: transaction.reference_number.clone(),
+            direction: transaction.direction.unwrap_or(transaction.kind.direction()),
+            pair: transaction
+                .paired_transaction_id
+                .zip(transaction.counterparty_account_id)
+                .map(|(transaction, account)| Pair { transaction, account }),
+            expires: transaction.expires_at,
+            effective: transaction.effective_at,
+            exchange: transaction
+                .exchange
+                .as_ref()
+                .map(|exchange| (exchange.terms, exchange.rate_source.clone())),
+            words: None,
         })
     }
 }

@@ -8,6 +8,7 @@
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
+use std::{borrow::Cow, collections::BTreeMap};
 
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_KEYS: usize = 64;
@@ -52,6 +53,16 @@ impl Metadata {
         self.0.get()
     }
 
+    /// The object as PostgreSQL prints it once it has become a `jsonb`.
+    pub(crate) fn printed(&self) -> Result<Cow<'_, str>> {
+        if self.as_str() == "{}" {
+            return Ok(Cow::Borrowed("{}"));
+        }
+        let mut text = String::with_capacity(self.as_str().len() + 16);
+        print(self.as_str(), &mut text).map_err(Error::internal)?;
+        Ok(Cow::Owned(text))
+    }
+
     /// The object, to be written into JSON as it is.
     pub fn raw(&self) -> &RawValue {
         &self.0
@@ -79,6 +90,67 @@ fn check(value: &Value, depth: usize) -> Result<(), String> {
             check(item, depth + 1)
         }),
         _ => Ok(()),
+    }
+}
+
+/// Keys by length and then by bytes, the last of two equal ones, exponents written out.
+fn print(json: &str, out: &mut String) -> serde_json::Result<()> {
+    match json.as_bytes().first() {
+        Some(b'{') => {
+            let object: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
+            let mut members: Vec<_> = object.into_iter().collect();
+            members.sort_by_key(|(key, _)| key.len());
+            out.push('{');
+            for (place, (key, value)) in members.into_iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                out.push_str(&serde_json::to_string(&key)?);
+                out.push_str(": ");
+                print(value.get(), out)?;
+            }
+            out.push('}');
+        }
+        Some(b'[') => {
+            out.push('[');
+            for (place, value) in serde_json::from_str::<Vec<&RawValue>>(json)?.iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                print(value.get(), out)?;
+            }
+            out.push(']');
+        }
+        Some(b'"') => {
+            let text: String = serde_json::from_str(json)?;
+            out.push_str(&serde_json::to_string(&text)?);
+        }
+        Some(b't' | b'f' | b'n') => out.push_str(json),
+        _ => print_number(json, out),
+    }
+    Ok(())
+}
+
+/// A number without its exponent, with as many decimals as that leaves.
+fn print_number(json: &str, out: &mut String) {
+    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // What has no room in so small a text is nothing but zeros.
+    let exponent = exponent.parse::<i64>().unwrap_or_default();
+    let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let scale = length(decimals).saturating_sub(exponent);
+    let mut digits = format!("{whole}{decimals}");
+    let places = usize::try_from(scale).unwrap_or_default();
+    digits.push_str(&"0".repeat(usize::try_from(scale.saturating_neg()).unwrap_or_default()));
+    if digits.len() <= places {
+        digits.insert_str(0, &"0".repeat(places + 1 - digits.len()));
+    }
+    let (whole, decimals) = digits.split_at(digits.len() - places);
+    if digits.bytes().any(|digit| digit != b'0') {
+        out.push_str(sign);
+    }
+    let whole = whole.trim_start_matches('0');
+    out.push_str(if whole.is_empty() { "0" } else { whole });
+    if !decimals.is_empty() {
+        out.push('.');
+        out.push_str(decimals);
     }
 }
 

@@ -167,7 +167,8 @@ pub async fn annotate(
     ];
     let row = tx.find(store::ANNOTATE, &params).await?;
     let after = store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)?;
-    let fact = Fact::TransactionUpdated { transaction, fields };
+    let words = facts::words(after.description.as_deref(), after.metadata.as_str());
+    let fact = Fact::TransactionUpdated { transaction, fields, words };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)
