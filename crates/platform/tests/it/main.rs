@@ -23,6 +23,7 @@ mod programs;
 mod schedules;
 mod schema;
 mod seals;
+mod stored;
 mod trail;
 mod verification;
 mod vocabulary;
