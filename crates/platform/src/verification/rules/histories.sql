@@ -9,7 +9,7 @@ SELECT format('account %s, entry %s', h.account, h.id), f.what, f.stored, f.reco
                 SELECT id, target_id, target_seq, amount, target_balance, recorded_at
                   FROM wallstreet.entries) AS sides
          WHERE seq IS NOT NULL
-        WINDOW history AS (PARTITION BY account ORDER BY seq)) AS h
+        WINDOW history AS (PARTITION BY account ORDER BY seq, id)) AS h
  CROSS JOIN LATERAL (VALUES
     ('sequence', h.seq::text, (h.earlier_seq + 1)::text, h.seq <> h.earlier_seq + 1),
     ('running balance', h.balance::text, (h.earlier_balance + h.moved)::text,

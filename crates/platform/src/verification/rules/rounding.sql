@@ -1,5 +1,5 @@
 -- By currency, the remainders of all booked exchanges are what the rounding account
--- holds and what is carried.
+-- holds and what is carried; an exchange has at most one entry there.
 WITH booked AS (
     SELECT CASE WHEN t.reverses_transaction_id IS NULL THEN x.target_currency ELSE x.source_currency END AS currency,
            sum(x.remainder) AS rest
@@ -14,3 +14,8 @@ SELECT 'currency ' || currency, 'carried by rounding',
   FROM booked b FULL JOIN coins c USING (currency) FULL JOIN wallstreet.rounding r USING (currency)
  WHERE CASE WHEN r.currency IS NULL THEN 0 ELSE r.carried END
        IS DISTINCT FROM coalesce(b.rest, 0) - coalesce(c.coins, 0)
+UNION ALL
+SELECT 'entry ' || id, 'rounding of its transaction', 'entry number ' || place, 'one entry'
+  FROM (SELECT id, row_number() OVER (PARTITION BY transaction_id ORDER BY id) AS place
+          FROM wallstreet.entries WHERE source_seq IS NULL AND target_seq IS NULL) AS coins
+ WHERE place > 1

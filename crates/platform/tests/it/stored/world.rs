@@ -34,6 +34,7 @@ pub async fn world() -> World {
     world.payments().await;
     world.next_day();
     world.holds().await;
+    seal(&world.bank).await;
     world.exchanges().await;
     world.next_day();
     world.words().await;
