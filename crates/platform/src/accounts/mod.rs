@@ -323,11 +323,12 @@ pub async fn set_status(
     status: AccountStatus,
 ) -> Result<Account> {
     actor.require(Permission::WriteAccounts)?;
-    let at = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let scope = actor.scope().map(|user| user.0);
     let row = tx.find(store::LOCK, &[&account.0, &scope]).await?;
+    // Under the lock, so that the trail tells of the changes in their order.
+    let at = platform.now();
     let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?, at)?;
     let owner = before.user_id;
     let suspender = if owner == actor.user_id { Suspender::Owner } else { Suspender::Admin };

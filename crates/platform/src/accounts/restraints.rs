@@ -128,10 +128,11 @@ async fn change(
     write: impl AsyncFnOnce(&Tx<'_>, &Account) -> Result<Option<Fact>>,
 ) -> Result<Account> {
     actor.require(Permission::AdminUsers)?;
-    let at = platform.now();
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let row = tx.find(store::LOCK, &[&account.0, &None::<Uuid>]).await?;
+    // Under the lock, so that the trail tells of the changes in their order.
+    let at = platform.now();
     let before = store::read(&row.ok_or(Error::NotFound(Resource::Account))?, at)?;
     if before.status == AccountStatus::Closed {
         return Err(Refusal::AccountClosed.into());

@@ -18,6 +18,7 @@ pub use fx::Offer;
 use jiff::Timestamp;
 use ledger::UserId;
 pub use movement::Movement;
+pub(crate) use movement::words;
 use std::sync::LazyLock;
 use tokio_postgres::types::Json;
 use uuid::Uuid;

@@ -132,6 +132,7 @@ pub enum Fact {
     TransactionUpdated {
         transaction: TransactionId,
         fields: Vec<&'static str>,
+        words: Option<String>,
     },
     KeyVoided {
         user: UserId,
@@ -221,16 +222,18 @@ impl Fact {
     pub fn audit(&self) -> AuditLine {
         let (resource_type, resource_id) = self.resource();
         let details = match self {
-            Self::TransactionCreated { movement, .. }
-            | Self::TransactionCompleted { movement, .. }
-            | Self::TransactionCaptured { movement, .. } => movement.details(None, None),
-            Self::TransactionReversed { movement, .. } => movement.details(None, Some(movement.id)),
-            Self::TransactionFailed { movement, reason, .. } => {
-                movement.details(Some(reason), None)
+            Self::TransactionCreated { movement, paired } => {
+                movement.details_of_new(paired.as_ref(), None)
             }
             Self::FxRateSet(offer) | Self::FxRateRemoved(offer) | Self::FxQuoted(offer) => {
                 offer.details()
             }
+            Self::TransactionReversed { movement, paired, .. } => {
+                movement.details_of_new(paired.as_ref(), Some(movement.id))
+            }
+            Self::TransactionCompleted { movement, .. }
+            | Self::TransactionCaptured { movement, .. } => movement.details(None),
+            Self::TransactionFailed { movement, reason, .. } => movement.details(Some(reason)),
             other => raw(&other.details()),
         };
         AuditLine { action: self.action(), resource_type, resource_id, details }
@@ -327,15 +330,19 @@ impl Fact {
             }
             Self::LoginSucceeded { session, .. } => json!({ "sessionId": session }),
             Self::LoginFailed { email, reason, .. } => json!({ "email": email, "reason": reason }),
-            Self::ProfileUpdated { fields, .. }
-            | Self::ApiKeyUpdated { fields, .. }
-            | Self::TransactionUpdated { fields, .. } => json!({ "fields": fields }),
+            Self::ProfileUpdated { fields, .. } | Self::ApiKeyUpdated { fields, .. } => {
+                json!({ "fields": fields })
+            }
+            Self::TransactionUpdated { fields, words, .. } => {
+                json!({ "fields": fields, "words": words })
+            }
             Self::UserChanged { role, status, .. } => json!({ "role": role, "status": status }),
             Self::ApiKeyCreated { name, permissions, .. } => {
                 json!({ "name": name, "permissions": permissions })
             }
-            Self::AccountCreated { number, account_type, currency, .. } => json!({
+            Self::AccountCreated { owner, number, account_type, currency, .. } => json!({
                 "accountNumber": number, "accountType": account_type, "currency": currency,
+                "userId": owner,
             }),
             Self::AccountLimitsChanged { limits, .. } => told(limits),
             Self::AccountFrozen { scope, reason, until, .. } => {

@@ -5,13 +5,13 @@ use super::{Order, lost};
 use crate::{
     clock,
     error::Result,
-    facts::{By, Fact, Movement},
+    facts::{self, By, Fact, Movement},
     transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
 use ledger::{
-    Account, AccountId, Action, Authority, Book, Decision, Entry, Leg, Money, QuoteId, Reference,
-    Refusal, Status, TransactionId, decide,
+    Account, AccountId, Action, Authority, Book, Decision, Entry, Leg, Money, Pair, QuoteId,
+    Reference, Refusal, Status, TransactionId, decide,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -180,11 +180,12 @@ impl<'o> Draft<'o> {
     fn note(&mut self, order: &'o Order, decision: &Decision, legs: &[Transaction]) -> Result<()> {
         let mut movements = legs.iter().map(|leg| self.movement(leg));
         let mut movement = movements.next().ok_or_else(lost)??;
-        if decision.created {
-            movement.complete_at = legs.first().and_then(|leg| leg.complete_at);
-            movement.quote = decision.quote;
-        }
+        movement.quote = decision.quote;
         let paired = movements.next().transpose()?;
+        if let Some(new) = legs.first().filter(|_| decision.created) {
+            let metadata = new.metadata.printed()?;
+            movement.words = facts::words(new.description.as_deref(), &metadata);
+        }
         let fact = match (&order.action, movement.status) {
             (Action::Reverse(reversal), _) => {
                 Fact::TransactionReversed { original: reversal.id, movement, paired }
@@ -220,8 +221,20 @@ impl<'o> Draft<'o> {
             captured: transaction.captured_amount,
             reverses: transaction.reverses_transaction_id,
             reference: transaction.reference_number.clone(),
-            complete_at: None,
+            direction: transaction.direction.unwrap_or(transaction.kind.direction()),
+            pair: transaction
+                .paired_transaction_id
+                .zip(transaction.counterparty_account_id)
+                .map(|(transaction, account)| Pair { transaction, account }),
+            expires: transaction.expires_at,
+            completes: transaction.complete_at,
+            effective: transaction.effective_at,
+            exchange: transaction
+                .exchange
+                .as_ref()
+                .map(|exchange| (exchange.terms, exchange.rate_source.clone())),
             quote: None,
+            words: None,
         })
     }
 }

@@ -8,7 +8,7 @@
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_KEYS: usize = 64;
@@ -55,7 +55,18 @@ impl Metadata {
 
     /// How many bytes the database's text of it has.
     pub(crate) fn stored_bytes(&self) -> usize {
-        stored_bytes(self.as_str())
+        // Its shape was looked at when it was made.
+        self.printed().map_or(self.as_str().len(), |text| text.len())
+    }
+
+    /// The object as PostgreSQL prints it once it has become a `jsonb`.
+    pub(crate) fn printed(&self) -> Result<Cow<'_, str>> {
+        if self.as_str() == "{}" {
+            return Ok(Cow::Borrowed("{}"));
+        }
+        let mut text = String::with_capacity(self.as_str().len() + 16);
+        print(self.as_str(), &mut text).map_err(Error::internal)?;
+        Ok(Cow::Owned(text))
     }
 
     /// The object, to be written into JSON as it is.
@@ -88,52 +99,65 @@ fn check(value: &Value, depth: usize) -> Result<(), String> {
     }
 }
 
-/// How many bytes `jsonb` makes of a value: with a blank after each comma and colon,
-/// each key once, strings escaped where they must be, and numbers written out.
-fn stored_bytes(text: &str) -> usize {
-    let listed =
-        |sizes: Vec<usize>| 2 + sizes.iter().sum::<usize>() + 2 * sizes.len().saturating_sub(1);
-    match text.as_bytes().first() {
+/// Keys by length and then by bytes, the last of two equal ones, exponents written out.
+fn print(json: &str, out: &mut String) -> serde_json::Result<()> {
+    match json.as_bytes().first() {
         Some(b'{') => {
-            let object: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
-            let pair =
-                |(key, value): (&String, &&RawValue)| quoted(key) + 2 + stored_bytes(value.get());
-            listed(object.iter().map(pair).collect())
+            let object: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
+            let mut members: Vec<_> = object.into_iter().collect();
+            members.sort_by_key(|(key, _)| key.len());
+            out.push('{');
+            for (place, (key, value)) in members.into_iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                out.push_str(&serde_json::to_string(&key)?);
+                out.push_str(": ");
+                print(value.get(), out)?;
+            }
+            out.push('}');
         }
         Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            listed(items.iter().map(|item| stored_bytes(item.get())).collect())
+            out.push('[');
+            for (place, value) in serde_json::from_str::<Vec<&RawValue>>(json)?.iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                print(value.get(), out)?;
+            }
+            out.push(']');
         }
-        Some(b'"') => quoted(&serde_json::from_str::<String>(text).unwrap_or_default()),
-        Some(b't' | b'f' | b'n') => text.len(),
-        _ => number_bytes(text),
+        Some(b'"') => {
+            let text: String = serde_json::from_str(json)?;
+            out.push_str(&serde_json::to_string(&text)?);
+        }
+        Some(b't' | b'f' | b'n') => out.push_str(json),
+        _ => print_number(json, out),
     }
+    Ok(())
 }
 
-/// The length of a string as PostgreSQL writes it into JSON.
-fn quoted(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0C | b'\r' => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    2 + text.bytes().map(escaped).sum::<usize>()
-}
-
-/// The length of a number without exponent and with all its decimals; zero has no sign.
-fn number_bytes(text: &str) -> usize {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or_default();
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX) - exponent;
-    let digits = whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit);
-    let digits = digits.skip_while(|digit| *digit == b'0').count();
-    let before_point = i64::try_from(digits).unwrap_or(i64::MAX) - scale;
-    let sign = usize::from(mantissa.starts_with('-') && digits > 0);
-    let before_point = usize::try_from(before_point.max(1)).unwrap_or(usize::MAX);
-    let behind_point = usize::try_from(scale.max(0)).unwrap_or(usize::MAX);
-    let before_point = if digits == 0 { 1 } else { before_point };
-    sign + before_point + if behind_point > 0 { 1 + behind_point } else { 0 }
+/// A number without its exponent, with as many decimals as that leaves.
+fn print_number(json: &str, out: &mut String) {
+    let (mantissa, exponent) = json.split_once(['e', 'E']).unwrap_or((json, "0"));
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // What has no room in so small a text is nothing but zeros.
+    let exponent = exponent.parse::<i64>().unwrap_or_default();
+    let length = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
+    let scale = length(decimals).saturating_sub(exponent);
+    let mut digits = format!("{whole}{decimals}");
+    let places = usize::try_from(scale).unwrap_or_default();
+    digits.push_str(&"0".repeat(usize::try_from(scale.saturating_neg()).unwrap_or_default()));
+    if digits.len() <= places {
+        digits.insert_str(0, &"0".repeat(places + 1 - digits.len()));
+    }
+    let (whole, decimals) = digits.split_at(digits.len() - places);
+    if digits.bytes().any(|digit| digit != b'0') {
+        out.push_str(sign);
+    }
+    let whole = whole.trim_start_matches('0');
+    out.push_str(if whole.is_empty() { "0" } else { whole });
+    if !decimals.is_empty() {
+        out.push('.');
+        out.push_str(decimals);
+    }
 }
 
 /// How many bytes the text has once `1e3` is written as `1000`. It also bounds

@@ -236,7 +236,8 @@ pub async fn annotate(
     if let Some(row) = pending {
         recount_in(&tx, platform.settings().pending.quota, &row, &after).await?;
     }
-    let fact = Fact::TransactionUpdated { transaction, fields };
+    let words = facts::words(after.description.as_deref(), after.metadata.as_str());
+    let fact = Fact::TransactionUpdated { transaction, fields, words };
     facts::record_in(&tx, platform.new_id(), By::actor(actor, platform.now()), fact).await?;
     tx.commit().await?;
     Ok(after)

@@ -1,5 +1,5 @@
-//! The check of the ledger: every stored figure recomputed from the entries, and
-//! every entry held against the seals.
+//! The check of the ledger: every stored fact recomputed from the entries and from
+//! what the audit trail says, and every entry held against the seals.
 //!
 //! All of one check reads one snapshot, so nothing that is posted meanwhile looks
 //! like a difference. It changes nothing. The same rules are checked by
@@ -73,19 +73,29 @@ pub struct Progress {
 
 /// The rules that are one statement each, and what they examine.
 type Rule = (&'static str, &'static str, &'static str, fn(&Size) -> i64);
-const RULES: [Rule; 9] = [
-    ("balances", "a balance is the sum of the entries", store::BALANCES, |size| size.accounts),
+const RULES: [Rule; 15] = [
+    (
+        "balances",
+        "a balance is the sum of the entries, and the account knows how many and the newest",
+        store::BALANCES,
+        |size| size.accounts,
+    ),
     (
         "histories",
         "every entry of an account follows the one before: sequence, running balance, time",
         store::HISTORIES,
         |size| size.entries,
     ),
-    ("entries", "an entry joins two accounts of its currency", store::ENTRIES, |size| size.entries),
+    (
+        "entries",
+        "an entry joins the accounts of its transaction, in their currency and on its date",
+        store::ENTRIES,
+        |size| size.entries,
+    ),
     (
         "transactions",
         "the entries of a transaction move what its state says",
-        store::TRANSACTIONS,
+        store::MOVEMENTS,
         |size| size.transactions,
     ),
     ("transfers", "the halves of a transfer stand alike", store::HALVES, |size| size.transactions),
@@ -97,11 +107,42 @@ const RULES: [Rule; 9] = [
     }),
     ("limits", "nobody is further below zero than allowed", store::LIMITS, |size| size.accounts),
     (
+        "spending",
+        "what was spent on a day is the sum of its orders, but for what was released",
+        store::SPENDING,
+        |size| size.accounts,
+    ),
+    (
         "currencies",
         "all accounts of a currency, with the bank's own, add up to zero",
         store::CURRENCIES,
         |size| size.accounts,
     ),
+    (
+        "exchanges",
+        "an exchange is what was agreed, and its rate makes one amount of the other",
+        store::EXCHANGES,
+        |size| size.exchanges,
+    ),
+    (
+        "rounding",
+        "what exchanges left over is on the rounding account or carried",
+        store::ROUNDING,
+        |size| size.exchanges,
+    ),
+    (
+        "openings",
+        "an account is what the audit trail opened, and restrained as it says",
+        store::OPENINGS,
+        |size| size.accounts,
+    ),
+    (
+        "orders",
+        "a transaction is what the audit trail says was ordered, and ended as it says",
+        store::ORDERS,
+        |size| size.transactions,
+    ),
+    ("trail", "what the audit trail tells of is there, once", store::TRAIL, |size| size.audit_rows),
 ];
 
 /// Checks everything, and says how far it is.
@@ -157,6 +198,8 @@ fn read_size(row: &Row) -> Result<Size> {
         accounts: row.try_get("accounts")?,
         transactions: row.try_get("transactions")?,
         entries: row.try_get("entries")?,
+        exchanges: row.try_get("exchanges")?,
+        audit_rows: row.try_get("audit_rows")?,
         seals: row.try_get("seals")?,
         sealed_up_to: row.try_get("sealed_up_to")?,
     })

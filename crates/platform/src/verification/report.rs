@@ -37,6 +37,10 @@ pub struct Size {
     pub transactions: i64,
     /// Entries of the book.
     pub entries: i64,
+    /// Exchanges of currencies.
+    pub exchanges: i64,
+    /// Rows of the audit trail.
+    pub audit_rows: i64,
     /// Seals.
     pub seals: i64,
     /// The newest sealed entry; 0: none is.
@@ -69,6 +73,6 @@ pub struct Difference {
     pub what: String,
     /// What the database says.
     pub stored: String,
-    /// What the entries say.
+    /// What follows from everything else.
     pub recomputed: String,
 }

@@ -28,6 +28,7 @@ mod quotas;
 mod schedules;
 mod schema;
 mod seals;
+mod stored;
 mod trail;
 mod verification;
 mod vocabulary;

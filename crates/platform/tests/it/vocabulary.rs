@@ -1,8 +1,8 @@
 //! The whole vocabulary of the bank on one page, and every statement it asks of the database.
 
 use ledger::{
-    AccountId, Amount, Currency, Kind, Limits, Money, QuoteId, Rate, Spread, Status, TransactionId,
-    UserId,
+    AccountId, Amount, Currency, Direction, Exchange, Kind, Limits, Money, Pair, QuoteId, Rate,
+    Spread, Status, TransactionId, UserId,
 };
 use platform::{
     Role,
@@ -25,8 +25,33 @@ fn movement(status: Status) -> Movement {
         captured: None,
         reverses: None,
         reference: Some("TXN-1768478400-ABC123".to_owned()),
-        complete_at: None,
+        direction: Direction::Out,
+        pair: None,
+        expires: None,
+        completes: None,
+        effective: None,
+        exchange: None,
         quote: None,
+        words: None,
+    }
+}
+
+/// A transfer between currencies with all that can be said of one.
+fn exchange() -> Movement {
+    let (rate, euros) = (Rate::parse("0.9137265").unwrap(), "EUR".parse().unwrap());
+    let terms = Exchange::at(rate, Amount::parse("12.50").unwrap(), Currency::USD, euros).unwrap();
+    Movement {
+        pair: Some(Pair {
+            transaction: TransactionId(Uuid::from_u128(8)),
+            account: AccountId(Uuid::from_u128(6)),
+        }),
+        expires: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        completes: Some("2026-01-16T12:00:00Z".parse().unwrap()),
+        effective: Some("2026-01-14T00:00:00.5Z".parse().unwrap()),
+        exchange: Some((terms, "ECB 2026-01-15".to_owned())),
+        quote: Some(QuoteId(Uuid::from_u128(8))),
+        words: Some("0123456789abcdef0123456789abcdef".to_owned()),
+        ..movement(Status::Pending)
     }
 }
 
@@ -84,6 +109,7 @@ fn every_fact() -> Vec<Fact> {
             movement: movement(Status::Completed),
             paired: other(Status::Completed),
         },
+        Fact::TransactionCreated { movement: exchange(), paired: None },
         Fact::TransactionCompleted { movement: movement(Status::Completed), paired: None },
         Fact::TransactionFailed {
             movement: movement(Status::Failed),
@@ -108,14 +134,7 @@ fn every_fact() -> Vec<Fact> {
         Fact::TransactionUpdated {
             transaction: TransactionId(Uuid::from_u128(7)),
             fields: vec!["metadata"],
-        },
-        Fact::TransactionCreated {
-            movement: Movement {
-                complete_at: Some("2026-01-16T12:00:00Z".parse().unwrap()),
-                quote: Some(QuoteId(Uuid::from_u128(8))),
-                ..movement(Status::Pending)
-            },
-            paired: None,
+            words: None,
         },
         Fact::FxRateSet(offer(Some("0.005"), None)),
         Fact::FxRateRemoved(offer(Some("0.005"), None)),

@@ -378,15 +378,22 @@ impl World {
                 (format!("'{}'", scope.as_str()), "'a test'", until)
             }
         };
+        let [overdraft, most, daily] =
+            [Some(rule.overdraft), rule.per_transaction, rule.daily].map(maybe);
         let sql = format!(
-            "WITH ruled AS (UPDATE accounts SET overdraft_limit = {}, transaction_limit = {},
-                    daily_limit = {}, freeze_scope = {scope}, freeze_reason = {reason},
-                    freeze_until = {until} WHERE id = '{}' RETURNING 1)
+            "WITH ruled AS (UPDATE accounts SET overdraft_limit = {overdraft}, transaction_limit = {most},
+                    daily_limit = {daily}, freeze_scope = {scope}, freeze_reason = {reason},
+                    freeze_until = {until} WHERE id = '{}' RETURNING id, freeze_scope),
+             told AS (INSERT INTO audit_logs (action, resource_type, resource_id, details, created_at)
+             SELECT action, 'account', id, details, clock_timestamp() FROM ruled, LATERAL (VALUES
+                ('ACCOUNT_LIMITS_CHANGED', jsonb_build_object('overdraft', ({overdraft})::text,
+                    'perTransaction', ({most}::numeric)::text, 'daily', ({daily}::numeric)::text)),
+                (CASE WHEN freeze_scope IS NULL THEN 'ACCOUNT_UNFROZEN' ELSE 'ACCOUNT_FROZEN' END,
+                 jsonb_build_object('scope', freeze_scope, 'reason', {reason}::text, 'until',
+                    to_char({until}::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'))))
+                AS said (action, details))
              INSERT INTO wallstreet.outbox (event_types, parties, created_at)
              SELECT 'transaction.rule', '[{{\"resourceId\": \"{id}\"}}]', to_timestamp({}) FROM ruled",
-            money(rule.overdraft),
-            maybe(rule.per_transaction),
-            maybe(rule.daily),
             self.accounts[rule.account].id.0,
             NOON / 1_000_000,
         );

@@ -1,0 +1,35 @@
+-- What an account spent on the newest day that had outgoing orders or gave up a hold:
+-- what was ordered on that day, but for what was released of it on the same day. An
+-- order by a clock that lags behind midnight counts for the day that has begun.
+WITH orders AS (
+    SELECT t.account_id, t.amount, t.created_at, t.created_at::date AS made,
+           coalesce(t.completed_at, f.at)::date AS ended,
+           CASE t.status WHEN 'pending' THEN 0
+                ELSE t.amount - coalesce(t.captured_amount, CASE t.status WHEN 'completed' THEN t.amount ELSE 0 END)
+             END AS released
+      FROM transactions t
+      LEFT JOIN (SELECT resource_id AS id, max(created_at) AS at FROM audit_logs
+                  WHERE action = 'TRANSACTION_FAILED' GROUP BY resource_id) AS f ON f.id = t.id
+     WHERE t.direction = 'out' AND t.reverses_transaction_id IS NULL),
+days AS (
+    SELECT account_id, max(greatest(made, CASE WHEN released > 0 THEN ended END)) AS newest
+      FROM orders GROUP BY account_id),
+spent AS (
+    SELECT d.account_id, d.newest - date '1970-01-01' AS day,
+           coalesce(sum(o.amount - o.released) FILTER (WHERE o.made = d.newest), 0.00) AS amount,
+           coalesce(sum(o.amount) FILTER (WHERE o.made < d.newest
+                                            AND o.created_at >= d.newest - interval '1 hour'), 0.00) AS late
+      FROM days d JOIN orders o USING (account_id) GROUP BY d.account_id, d.newest)
+SELECT 'account ' || a.id, f.what, f.stored, f.recomputed
+  FROM accounts a LEFT JOIN spent s ON s.account_id = a.id
+ CROSS JOIN LATERAL (VALUES
+    ('day of its spending', a.spent_day::text, coalesce(s.day, 0)::text),
+    ('spent on that day', a.spent_amount::text,
+     CASE WHEN a.spent_amount BETWEEN s.amount AND s.amount + s.late THEN a.spent_amount::text
+          ELSE coalesce(s.amount, 0.00)::text END)) AS f (what, stored, recomputed)
+ WHERE (a.spent_day, a.spent_amount) IS DISTINCT FROM (coalesce(s.day, 0), coalesce(s.amount, 0))
+   AND f.stored IS DISTINCT FROM f.recomputed
+   -- Orders older than the columns were not counted.
+   AND NOT ((a.spent_day, a.spent_amount) = (0, 0) AND EXISTS (
+       SELECT FROM audit_logs l WHERE l.resource_id = a.id AND l.action = 'ACCOUNT_CREATED'
+                                  AND NOT l.details ? 'userId'))
