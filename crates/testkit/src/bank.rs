@@ -10,6 +10,7 @@ use platform::{
     accounts::{self, Account, AccountType},
     login::{self, Registration},
     orders::{self, Draft},
+    seals::Sealer,
     sessions,
     transactions::Metadata,
     users::{Email, Name, Password},
@@ -54,6 +55,7 @@ pub fn settings() -> Settings {
         access_ttl: Duration::from_secs(24 * 60 * 60),
         refresh_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         api_key_salt: Secret::new("a salt for tests, of 32 bytes .."),
+        signing_seeds: Vec::new(),
         bcrypt_cost: 4,
         users_settle: true,
         pool: PoolSettings { max: 4, connect: Duration::from_secs(20), ..PoolSettings::default() },
@@ -96,6 +98,11 @@ impl Bank {
     /// Opens an account: a checking account in USD unless said otherwise. Ends with `with` or `empty`.
     pub fn account<'a>(&'a self, owner: &'a Actor) -> Opening<'a> {
         Opening { bank: self, owner, account_type: AccountType::Checking, currency: Currency::USD }
+    }
+
+    /// Seals everything that is there; says how many rows.
+    pub async fn seal(&self) -> u64 {
+        done(Sealer::new(&self.platform).settle().await)
     }
 
     /// A connection for statements of the test's own.

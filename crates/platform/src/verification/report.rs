@@ -14,6 +14,8 @@ pub struct Report {
     pub size: Size,
     /// Every rule that was looked at, in order.
     pub checks: Vec<Check>,
+    /// What is worth knowing and is no difference.
+    pub notes: Vec<String>,
 }
 
 impl Report {
