@@ -65,7 +65,7 @@ pub struct Check {
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which account, transaction, entry, seal or currency.
+    /// Which account, transaction, entry, audit row, seal or currency.
     pub subject: String,
     /// What of it.
     pub what: String,

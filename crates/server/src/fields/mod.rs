@@ -16,7 +16,7 @@ pub(crate) use choice::{
     AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, Order, Purpose, Role,
     RunStatus, ScheduleStatus, Status, Unit, UserStatus,
 };
-pub(crate) use digest::{Digest, Neighbour};
+pub(crate) use digest::{Digest, Neighbour, PublicKey, Signature};
 pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, Overdraft, Rate, Turnover, WrittenAmount};
 pub(crate) use number::{EveryCount, RunCount};

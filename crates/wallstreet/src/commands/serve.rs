@@ -1,7 +1,8 @@
 //! `serve`: from nothing to a listening bank, and back down in order.
 //!
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
-//! a stop: no new requests, open ones end, due schedules that have begun end, the last money commits, the database stops.
+//! a stop: no new requests, open ones end, due schedules that have begun end, what is left is sealed, the last money commits,
+//! the database stops.
 
 use super::{CLOSE_SAMPLE_ADMIN, background::Background, settings};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     terminal,
 };
 use embedded_postgres::State;
-use platform::{Error, Platform, SystemClock, login, migrations};
+use platform::{Error, Platform, SystemClock, login, migrations, seals};
 use server::RateLimits;
 use std::{
     io,
@@ -41,6 +42,7 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
+        seals::note_start(&platform).await?;
         let background = Background::start(&platform, config.check_interval);
         let served = serve(config, &database, platform.clone(), listener, stop).await;
         background.stop().await;
