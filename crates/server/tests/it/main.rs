@@ -15,6 +15,7 @@ mod headers;
 mod health;
 mod idempotency;
 mod input;
+mod leaks;
 mod life;
 mod metrics;
 mod limits;
