@@ -314,9 +314,9 @@ def explained(book, oldest, sealed):
     """Whether the start of a server explains a late seal."""
     trail = [(when(row["created_at"]), row["action"]) for row in book["audit_logs"] if row["created_at"]]
     for start, action in trail:
-        if action == "SERVER_STARTED" and max(oldest, sealed - LATE) <= start <= sealed:
-            between = (name for at, name in trail if oldest + LATE < at < start)
-            if all(name in ("SERVER_STARTED", "ADMIN_CREATED") for name in between):
+        if action == "SEALING_STARTED" and max(oldest, sealed - LATE) <= start <= sealed:
+            between = (name for at, name in trail if oldest + LATE < at < start - PATIENCE)
+            if all(name in ("SEALING_STARTED", "ADMIN_CREATED") for name in between):
                 return True
     return False
 

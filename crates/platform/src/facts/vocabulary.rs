@@ -17,7 +17,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "an arm is its own sentence; audit() and news() spell it out")]
 pub enum Fact {
-    ServerStarted,
+    SealingStarted,
     UserRegistered {
         user: UserId,
         email: String,
@@ -223,7 +223,7 @@ impl Fact {
 
     fn action(&self) -> &'static str {
         match self {
-            Self::ServerStarted => "SERVER_STARTED",
+            Self::SealingStarted => "SEALING_STARTED",
             Self::UserRegistered { .. } => "USER_REGISTERED",
             Self::AdminCreated { .. } => "ADMIN_CREATED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCESS",
@@ -262,7 +262,7 @@ impl Fact {
 
     fn resource(&self) -> (&'static str, Option<Uuid>) {
         match self {
-            Self::ServerStarted => ("server", None),
+            Self::SealingStarted => ("ledger", None),
             Self::LoginFailed { user, .. } => ("user", user.map(|user| user.0)),
             Self::UserRegistered { user, .. }
             | Self::AdminCreated { user, .. }

@@ -39,12 +39,14 @@ use crate::{
     facts::{self, By, Fact},
     proof::{AuditRow, Digest, Entry, Salts, Seal, merkle},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// How often there is a look.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often one is looked for who waits until everything is sealed.
+/// After how long without a tick it counts as begun anew.
+const AWAY: SignedDuration = SignedDuration::from_secs(60);
+/// How often there is a look for whoever waits until everything is sealed.
 const SOON: Duration = Duration::from_millis(5);
 /// The most entries, and the most audit rows, under one seal; a bound on what a
 /// proof has to read.
@@ -52,8 +54,8 @@ pub const MOST_ENTRIES: i64 = 4096;
 /// Bytes of a leaf that are kept to tell which row differs.
 pub(crate) const MARK_BYTES: usize = 8;
 
-/// Notes that a server begins to seal: it explains seals that come late after a
-/// time in which none ran.
+/// Notes that a server begins to seal, or does so again: it explains seals that
+/// come late after a time in which none did.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while the database does not answer.
@@ -61,7 +63,7 @@ pub async fn note_start(platform: &Platform) -> Result<()> {
     let mut connection = platform.connection_beside().await?;
     let tx = connection.begin().await?;
     let by = By { user: None, origin: &Origin::default(), at: platform.now() };
-    facts::record_in(&tx, platform.new_id(), by, Fact::ServerStarted).await?;
+    facts::record_in(&tx, platform.new_id(), by, Fact::SealingStarted).await?;
     tx.commit().await
 }
 
@@ -69,12 +71,11 @@ pub async fn note_start(platform: &Platform) -> Result<()> {
 /// servers at once.
 pub async fn run(platform: Platform, asked: impl Future<Output = ()>) {
     let mut sealer = Sealer::new(&platform);
-    let mut well = true;
+    let (mut well, mut last) = (true, platform.now());
     tokio::pin!(asked);
     loop {
-        let tick = sealer.tick().await;
-        match tick {
-            Ok(_) => well = true,
+        match sealer.tick_since(last).await {
+            Ok(()) => (well, last) = (true, platform.now()),
             Err(error) if well => {
                 tracing::warn!(?error, "sealing will try again every second");
                 well = false;
@@ -132,6 +133,15 @@ impl Sealer {
             Step::Sealed(rows) => rows,
             Step::Done | Step::Waiting => 0,
         })
+    }
+
+    /// One tick after the last one that went well. Where that is long ago, the
+    /// database was away, or this machine slept: that is noted first.
+    async fn tick_since(&mut self, last: Timestamp) -> Result<()> {
+        if self.platform.now().duration_since(last) > AWAY {
+            note_start(&self.platform).await?;
+        }
+        self.tick().await.map(|_| ())
     }
 
     /// Seals until nothing is left, waiting for open transactions; says how many rows.

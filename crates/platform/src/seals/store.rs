@@ -32,16 +32,18 @@ statements! {
     /// The number of the next seal.
     NUMBER = "UPDATE wallstreet.sealing SET newest = newest + 1 RETURNING newest";
     /// Whether a start explains that rows from `$1` on were sealed only at `$2`: it
-    /// was not long before, and while nothing was sealed nothing else happened.
+    /// was not long before, and while nothing was sealed nothing else happened, but
+    /// for what came just before it.
     EXPLAINED = "SELECT EXISTS (
             SELECT FROM audit_logs AS start
-             WHERE start.action = 'SERVER_STARTED'
+             WHERE start.action = 'SEALING_STARTED'
                AND start.created_at BETWEEN greatest($1::timestamp, $2::timestamp - interval '5 minutes') AND $2
                AND NOT EXISTS (
                    SELECT FROM audit_logs AS other
-                    WHERE other.created_at > $1 + interval '5 minutes' AND other.created_at < start.created_at
+                    WHERE other.created_at > $1 + interval '5 minutes'
+                      AND other.created_at < start.created_at - interval '1 minute'
                       -- What a command line writes while no server runs.
-                      AND other.action NOT IN ('SERVER_STARTED', 'ADMIN_CREATED')))";
+                      AND other.action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED')))";
     /// The newest entry and the newest audit row if one of them is not sealed, and
     /// an id that no transaction can have that was there before: the select list
     /// is evaluated only for a row, and after the statement's snapshot was taken.

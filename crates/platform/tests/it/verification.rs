@@ -395,6 +395,7 @@ async fn a_start_explains_a_late_seal_only_if_nothing_happened_before_it() {
     assert_eq!(found(&bank).await, []);
     // History rewritten, all seals deleted, and sealed anew after a start.
     let ada = bank.admin().await;
+    bank.clock.advance(hour);
     order(&bank, &ada, draft(Kind::Deposit, &one, "1")).await.unwrap();
     seal(&bank).await;
     bank.clock.advance(hour);
