@@ -2,24 +2,27 @@
 """Recomputes Wallstreet's book from a dump, without any of its code.
 
 Usage: verify-dump.py DIRECTORY [--proof FILE]... [--statement FILE]...
+                      [--seal NUMBER:HASH]... [--key HEX]...
 
 DIRECTORY holds accounts.csv, transactions.csv, audit_logs.csv, entries.csv,
-exchanges.csv, rounding.csv and seals.csv; docs/proof.md has the commands that
-export them, the texts that are hashed, and the rule for each column.
+exchanges.csv, rounding.csv, seals.csv and sealing.csv; docs/proof.md has the
+commands that export them, the texts that are hashed, and the rule for each column.
 A FILE is an answer of the API, or its data: of GET /accounts/{id}/balance/explain
-or of GET /accounts/{id}/statement. Ends with 0 if everything holds, with 1 if
-something does not, with 2 if it could not be checked. Standard library only.
+or of GET /accounts/{id}/statement. A seal and a key are what you kept of
+GET /ledger/seals. Ends with 0 if everything holds, with 1 if something does not,
+with 2 if it could not be checked, with 3 if nothing is false but a proof is not
+proved to the end. Standard library only.
 """
 
 import argparse
-import csv
-import datetime
 import hashlib
+import hmac
 import json
 import pathlib
 import re
 import sys
 from collections import defaultdict
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
 COLUMNS = (
@@ -29,10 +32,13 @@ COLUMNS = (
 TABLES = "accounts transactions audit_logs entries exchanges rounding seals".split()
 FIXED = (
     "id account_id transaction_type direction amount currency reference_number counterparty_account_id "
-    "paired_transaction_id reverses_transaction_id expires_at effective_at"
+    "paired_transaction_id reverses_transaction_id expires_at effective_at complete_at"
 ).split()
 BANK = "00000000-0000-8000-800"
-wrong = []
+SHARED = "id transaction_id source_id target_id amount currency recorded_at effective_at".split()
+LATE, PATIENCE = timedelta(minutes=5), timedelta(seconds=60)
+MOST = Decimal("9999999999999.99")
+wrong, unproved = [], []
 
 
 def differ(what, stored, recomputed):
@@ -55,11 +61,11 @@ def moment(text):
     """2026-01-28 12:00:00.5+00 as 2026-01-28T12:00:00.500000Z"""
     if not text:
         return ""
-    parts = re.fullmatch(r"(\S{10})[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)", text)
+    parts = re.fullmatch(r"(\S{10})[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)?", text)
     if not parts:
         raise ValueError(f"{text!r} is not a time in UTC: export with PGTZ=UTC")
-    date, time, micros = parts.groups(default="")
-    return f"{date}T{time}.{micros:0<6}Z"
+    day, time, micros = parts.groups(default="")
+    return f"{day}T{time}.{micros:0<6}Z"
 
 
 def utc(text):
@@ -67,7 +73,7 @@ def utc(text):
     return moment(text and text + "+00")
 
 
-def entry_text(entry):
+def fields(entry, names):
     sums = {"amount", "source_balance", "target_balance"}
     times = {"recorded_at", "effective_at"}
 
@@ -77,45 +83,136 @@ def entry_text(entry):
             return money(value)
         return moment(value) if name in times else "" if value is None else str(value)
 
-    return "|".join(map(field, COLUMNS))
+    return "|".join(map(field, names))
 
 
-def leaf(entry):
-    return sha(b"\0", entry_text(entry).encode())
+def salt(key, name):
+    return hmac.new(key, name.encode(), "sha256").hexdigest()
+
+
+def commitment(sequence, balance, salted):
+    sequence = "" if sequence is None else sequence
+    return sha(f"wallstreet side 2|{sequence}|{money(balance)}|{salted}".encode()).hex()
+
+
+def leaf_of_format_1(entry, _):
+    return sha(b"\0", fields(entry, COLUMNS).encode())
+
+
+def leaf_of_entry(entry, key):
+    sides = "|".join(
+        commitment(entry[f"{side}_seq"], entry[f"{side}_balance"], salt(key, f"entry|{entry['id']}|{side}"))
+        for side in ("source", "target")
+    )
+    return sha(b"\0", f"{fields(entry, SHARED)}|{sides}".encode())
+
+
+def leaf_of_audit(row, key):
+    def free(name):
+        return "" if row[name] is None else f"{len(row[name].encode())}:{row[name]}"
+
+    parts = [row["number"], row["id"], row["user_id"] or "", free("action"), free("resource_type")]
+    parts += [row["resource_id"] or "", free("ip_address"), free("user_agent"), free("details")]
+    parts += [moment(row["created_at"]), salt(key, f"audit|{row['number']}")]
+    return sha(b"\0", "|".join(parts).encode())
 
 
 def root(leaves):
-    if len(leaves) == 1:
-        return leaves[0]
+    if len(leaves) < 2:
+        return leaves[0] if leaves else sha()
     half = 1 << (len(leaves) - 1).bit_length() - 1
     return sha(b"\1", root(leaves[:half]), root(leaves[half:]))
 
 
 def seal_text(seal):
-    return "wallstreet seal 1|{number}|{first_entry}|{last_entry}|{entry_count}|{root}|{previous}|".format(
-        **seal
-    ) + moment(seal["sealed_at"])
+    text = "wallstreet seal {format}|{number}|{first_entry}|{last_entry}|{entry_count}|{root}|"
+    if int(seal["format"]) == 2:
+        text += "{first_audit}|{last_audit}|{audit_count}|{audit_root}|"
+    text = text.format(**{name: "" if field is None else field for name, field in seal.items()}) + f"{seal['previous']}|{moment(seal['sealed_at'])}"
+    return text + (f"|{seal['key']}" if int(seal["format"]) == 2 else "")
+
+
+# Ed25519, as RFC 8032 has it.
+
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, -1, P) % P
+
+
+def plus(a, b):
+    m, n = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    o, q = 2 * a[3] * b[3] * CURVE % P, 2 * a[2] * b[2] % P
+    e, f, g, h = n - m, q - o, q + o, n + m
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def times(number, point):
+    total = (0, 1, 1, 0)
+    while number:
+        total = plus(total, point) if number & 1 else total
+        point, number = plus(point, point), number >> 1
+    return total
+
+
+def decoded(encoded):
+    number = int.from_bytes(encoded, "little")
+    odd, y = number >> 255, number & (1 << 255) - 1
+    square = (y * y - 1) * pow(CURVE * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or x * x % P != square or not x and odd:
+        raise ValueError("no point of the curve")
+    x = x if x & 1 == odd else P - x
+    return x, y, 1, x * y % P
+
+
+BASE = decoded((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+
+
+def signed(key, signature, text):
+    try:
+        key, signature = bytes.fromhex(key), bytes.fromhex(signature)
+        a, r, s = decoded(key), decoded(signature[:32]), int.from_bytes(signature[32:], "little")
+    except ValueError:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + text.encode()).digest(), "little") % ORDER
+    left, right = times(s, BASE), plus(r, times(challenge, a))
+    same = all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
+    return len(signature) == 64 and s < ORDER and same
+
+
+def when(text):
+    return datetime.fromisoformat(moment(text).replace("Z", "+00:00"))
 
 
 # The dump.
 
 
 def rows(directory, name):
-    """The rows of a table; what is null is None."""
-    with open(directory / f"{name}.csv", newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    # A dump that does not mark nulls cannot tell them from empty texts.
-    null = "\\N" if any("\\N" in row.values() for row in table) else ""
-    return [{name: None if value == null else value for name, value in row.items()} for row in table]
+    """The rows of a table; what is null is None, and an empty text is not."""
+    text = (directory / f"{name}.csv").read_bytes().decode()
+    lines, line = [], []
+    for field in re.finditer(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|\Z)', text):
+        quoted, plain, end = field.groups()
+        line.append((plain or None) if quoted is None else quoted.replace('""', '"'))
+        if end != ",":
+            lines.append(line)
+            line = []
+    names = lines[0]
+    return [dict(zip(names, line)) for line in lines[1:] if len(line) == len(names)]
 
 
 def load(directory):
     book = {name: rows(directory, name) for name in TABLES}
     book["entries"].sort(key=lambda entry: int(entry["id"]))
     book["seals"].sort(key=lambda seal: int(seal["number"]))
+    book["audit_logs"].sort(key=lambda row: int(row["number"]))
+    (book["sealing"],) = rows(directory, "sealing")
+    book["dumped_at"] = datetime.fromtimestamp((directory / "seals.csv").stat().st_mtime, timezone.utc)
     for seal in book["seals"]:
-        for name in ("root", "previous", "hash"):
+        seal["key"] = seal.pop("signing_key")
+        for name in "root previous hash audit_root key signature entry_marks audit_marks".split():
             seal[name] = (seal[name] or "").removeprefix("\\x")
+    book["entry"] = {entry["id"]: entry for entry in book["entries"]}
     book["history"] = defaultdict(list)
     for entry in book["entries"]:
         for side, sign in (("source", -1), ("target", 1)):
@@ -324,9 +421,9 @@ def check_spending(book):
         newest_day = max(days, default="1970-01-01")
         spent = sum((amount - left for made, amount, left, _ in orders if made[:10] == newest_day), Decimal(0))
         # An order by a clock that lags behind midnight counts for the day that has begun.
-        eve = str(datetime.date.fromisoformat(newest_day) - datetime.timedelta(days=1)) + " 23"
+        eve = str(date.fromisoformat(newest_day) - timedelta(days=1)) + " 23"
         late = sum((amount for made, amount, *_ in orders if made.startswith(eve)), Decimal(0))
-        day = (datetime.date.fromisoformat(newest_day) - datetime.date(1970, 1, 1)).days
+        day = (date.fromisoformat(newest_day) - date(1970, 1, 1)).days
         stored = Decimal(account["spent_amount"] or "NaN")
         # Orders older than the columns were not counted.
         if account["id"] in book["opened_before"] and account["spent_day"] == "0" and stored == 0:
@@ -484,22 +581,89 @@ def check_transactions(book):
         differ(f"transaction {stranger}", "nothing", "one that was reversed")
 
 
-def check_seals(book):
-    entries, place, previous = book["entries"], 0, "0" * 64
-    for number, seal in enumerate(book["seals"], 1):
-        name, start = f"seal {seal['number']}", place
-        while place < len(entries) and int(entries[place]["id"]) <= int(seal["last_entry"]):
-            place += 1
-        covered = entries[start:place]
-        differ(f"{name}, number", int(seal["number"]), number)
-        differ(f"{name}, previous", seal["previous"], previous)
+def covered(seal, what, table, place, book):
+    """Compares one range of rows with its seal; says where the next begins."""
+    rows, number, of = book[table], "number" if what == "audit" else "id", f"seal {seal['number']}"
+    start = place
+    while place < len(rows) and int(rows[place][number]) <= int(seal[f"last_{what}"]):
+        place += 1
+    found, form = rows[start:place], {"audit": leaf_of_audit, "entry": leaf_of_entry}[what]
+    if int(seal["format"]) == 1:
+        form = leaf_of_format_1
+    leaves = [form(row, book["key"]) for row in found]
+    differ(f"{of}, {what} count", int(seal[f"{what}_count"]), len(found))
+    if found:
+        differ(f"{of}, first {what}", seal[f"first_{what}"], found[0][number])
+        differ(f"{of}, last {what}", seal[f"last_{what}"], found[-1][number])
+    told = seal["root" if what == "entry" else "audit_root"]
+    differ(f"{of}, {'root' if what == 'entry' else 'audit root'}", told, root(leaves).hex())
+    if int(seal["format"]) == 2:
+        kept, ours = seal[f"{what}_marks"], [leaf[:8].hex() for leaf in leaves]
+        differ(f"{of}, {what} marks", kept, "".join(ours))
+        known = {kept[at : at + 16] for at in range(0, len(kept), 16)}
+        for row, mark in zip(found, ours):
+            if mark not in known:
+                wrong.append(f"{what} {row[number]} {row['id']}: is not as {of} has it")
+    return place, found
+
+
+def explained(book, oldest, sealed):
+    """Whether the start of a server explains a late seal."""
+    trail = [(when(row["created_at"]), row["action"]) for row in book["audit_logs"] if row["created_at"]]
+    for start, action in trail:
+        if action == "SEALING_STARTED" and max(oldest, sealed - LATE) <= start <= sealed:
+            between = (name for at, name in trail if oldest + LATE < at < start - PATIENCE)
+            if all(name in ("SEALING_STARTED", "ADMIN_CREATED") for name in between):
+                return True
+    return False
+
+
+def check_seals(book, pins, keys):
+    sealing = book["sealing"]
+    book["key"], begun = bytes.fromhex(sealing["salt_key"].removeprefix("\\x")), when(sealing["begun_at"])
+    former = place = trail = kept = formerly = 0
+    late, before = [], {"number": 0, "hash": "0" * 64, "format": "1"}
+    for seal in book["seals"]:
+        name, number = f"seal {seal['number']}", int(seal["number"])
+        differ(f"{name}, number", number, int(before["number"]) + 1)
+        differ(f"{name}, previous", seal["previous"], before["hash"])
         differ(f"{name}, hash", seal["hash"], sha(seal_text(seal).encode()).hex())
-        differ(f"{name}, number of entries", int(seal["entry_count"]), len(covered))
-        if covered:
-            differ(f"{name}, first entry", seal["first_entry"], covered[0]["id"])
-            differ(f"{name}, last entry", seal["last_entry"], covered[-1]["id"])
-            differ(f"{name}, root", seal["root"], root([leaf(entry) for entry in covered]).hex())
-        previous = seal["hash"]
+        for pinned, value in pins:
+            if pinned == number:
+                differ(f"{name}, hash, against the one that was kept", seal["hash"], value)
+                kept = max(kept, number if value == seal["hash"] else 0)
+        if int(seal["format"]) == 1:
+            differ(f"{name}, format", before["format"], "1")
+            former, _ = covered(seal, "entry", "entries", former, book)
+            formerly = int(seal["last_entry"])
+        else:
+            if int(before["format"]) == 1:
+                differ(f"{name}, number of the first of format 2", number, int(sealing["begun_after"]) + 1)
+            text = f"wallstreet seal 2 signature|{seal['hash']}"
+            differ(f"{name}, signature", signed(seal["key"], seal["signature"], text), True)
+            differ(f"{name}, signing key", not keys or seal["key"] in keys, True)
+            place, entries = covered(seal, "entry", "entries", place, book)
+            trail, audit = covered(seal, "audit", "audit_logs", trail, book)
+            times = [when(row["recorded_at"]) for row in entries if int(row["id"]) > formerly]
+            times += [when(row["created_at"]) for row in audit if row["created_at"]]
+            oldest = min((at for at in times if at > begun), default=None)
+            if oldest and when(seal["sealed_at"]) - oldest > LATE:
+                late.append((number, oldest, when(seal["sealed_at"])))
+        before = seal
+    for number, oldest, sealed in late:
+        if number > kept and not explained(book, oldest, sealed):
+            differ(f"seal {number}, sealed at", sealed, f"at most 5 minutes after {oldest}, or just after a start")
+    differ("the chain of seals, newest seal", int(before["number"]), int(sealing["newest"]))
+    for number, value in pins:
+        if not 1 <= number <= int(before["number"]):
+            differ(f"seal {number}, hash, against the one that was kept", "no such seal", value)
+    for rows, start, number, time in (
+        (book["entries"], place, "id", "recorded_at"),
+        (book["audit_logs"], trail, "number", "created_at"),
+    ):
+        for row in rows[start:]:
+            if int(row[number]) < 1 or row[time] and book["dumped_at"] - when(row[time]) > PATIENCE:
+                wrong.append(f"{time} {row[time]}, {row[number]}: is under no seal, and should be within 60 s")
     return place
 
 
@@ -521,49 +685,127 @@ def answer(path):
     return document["data"] if "success" in document else document
 
 
-def check_proof(book, path):
+def opened_text(entry):
+    return f"{fields(entry, SHARED)}|{entry['sequence']}|{money(entry['balance'])}|{entry['salt']}|{entry['other_side']}"
+
+
+def check_entry(name, proof, entry, book):
+    """One entry as the account may see it; says what it moved."""
+    account, name = proof["account"], f"{name}, entry {entry['id']}"
+    ours = entry["source_id"] == account
+    side, amount = "source" if ours else "target", Decimal(entry["amount"])
+    if account not in (entry["source_id"], entry["target_id"]) or entry["source_id"] == entry["target_id"]:
+        differ(f"{name}, accounts", [entry["source_id"], entry["target_id"]], f"{account} and another")
+    differ(f"{name}, currency", entry["currency"], proof["currency"])
+    differ(f"{name}, amount above nothing and within DECIMAL(15,2)", 0 < amount <= MOST, True)
+    differ(f"{name}, id", int(entry["id"]) > 0, True)
+    if entry["effective_at"] and moment(entry["effective_at"]) > moment(entry["recorded_at"]):
+        differ(f"{name}, effective at", entry["effective_at"], "not after it was recorded")
+    dumped = book["entry"].get(str(entry["id"]))
+    stored = dumped and [fields(dumped, SHARED), dumped[f"{side}_seq"], money(dumped[f"{side}_balance"])]
+    told = [fields(entry, SHARED), str(entry["sequence"]), money(entry["balance"])]
+    differ(f"{name} of the dump", stored, told)
+    return -amount if ours else amount
+
+
+def check_sealed(name, proof, book):
+    """The sealed entry and its way to the seal."""
+    sealed, account = proof["sealed"], proof["account"]
+    entry, seal = sealed["entry"], sealed["seal"]
+    check_entry(name, proof, entry, book)
+    differ(f"{name}, sequence of entry", entry["sequence"], sealed["sequence"])
+    differ(f"{name}, balance of entry", Decimal(entry["balance"]), Decimal(sealed["balance"]))
+    ours = commitment(entry["sequence"], entry["balance"], entry["salt"])
+    sides = [ours, entry["other_side"]] if entry["source_id"] == account else [entry["other_side"], ours]
+    climbed, index, count = sha(b"\0", "|".join([fields(entry, SHARED), *sides]).encode()), sealed["index"], seal["entry_count"]
+    lines = [f"sealed|{sealed['sequence']}|{money(sealed['balance'])}|{index}|{opened_text(entry)}"]
+    turns = []
+    while count > 1:
+        half = 1 << (count - 1).bit_length() - 1
+        turns.insert(0, "left" if index >= half else "right")
+        index, count = (index - half, count - half) if index >= half else (index, half)
+    differ(f"{name}, index", index, 0)
+    differ(f"{name}, path", [step["side"] for step in sealed["path"]], turns)
+    for step in sealed["path"]:
+        other = bytes.fromhex(step["hash"])
+        climbed = sha(b"\1", other, climbed) if step["side"] == "left" else sha(b"\1", climbed, other)
+        lines.append(f"path|{step['side']}|{step['hash']}")
+    lines.append(f"seal|{seal_text(seal)}|{seal['hash']}|{seal['signature']}")
+    differ(f"{name}, root", climbed.hex(), seal["root"])
+    differ(f"{name}, entry under seal", seal["first_entry"] <= entry["id"] <= seal["last_entry"], True)
+    differ(f"{name}, format of seal", seal["format"], 2)
+    differ(f"{name}, hash of seal", seal["hash"], sha(seal_text(seal).encode()).hex())
+    text = f"wallstreet seal 2 signature|{seal['hash']}"
+    differ(f"{name}, signature of seal", signed(seal["key"], seal["signature"], text), True)
+    same = [one["hash"] for one in book["seals"] if int(one["number"]) == seal["number"]]
+    differ(f"{name}, seal of the dump", same, [seal["hash"]])
+    return lines
+
+
+def check_head(name, proof, lines):
+    """The newest seal of the moment."""
+    head, seal = proof["head"], (proof["sealed"] or {"seal": None})["seal"]
+    if head:
+        lines.append(f"head|{head['number']}|{head['hash']}|{head['last_entry']}|{moment(head['sealed_at'])}")
+        differ(f"{name}, newest seal is before the moment", moment(head["sealed_at"]) <= moment(proof["as_of"]), True)
+    if seal and head and head["number"] == seal["number"]:
+        names = ("hash", "last_entry", "sealed_at")
+        differ(f"{name}, newest seal", [head[key] for key in names], [seal[key] for key in names])
+    elif seal:
+        known = head and head["number"] > seal["number"] and head["last_entry"] >= seal["last_entry"]
+        differ(f"{name}, newest seal is not before that of the entry", bool(known), True)
+    late = when(proof["as_of"]) - datetime.now(timezone.utc) > LATE
+    differ(f"{name}, moment is still to come", late, False)
+
+
+def check_proof(book, path, pins, keys):
     proof = answer(path)
-    name, sealed, account = f"proof {path}", proof["sealed"], proof["account"]
-    head = [account, proof["currency"], money(proof["balance"]), money(proof["available_balance"])]
-    lines = ["|".join(["wallstreet balance 1", *head, str(proof["sequence"]), moment(proof["as_of"])])]
-    dumped = {entry["id"]: entry_text(entry) for entry in book["entries"]}
-    sequence, balance = 0, Decimal(0)
+    name, sealed, head = f"proof {path}", proof["sealed"], proof["head"]
+    start = [proof["account"], proof["currency"], money(proof["balance"]), money(proof["available_balance"])]
+    differ(f"{name}, format", proof["format"], 2)
+    lines = ["|".join(["wallstreet balance 2", *start, str(proof["sequence"]), moment(proof["as_of"])])]
+    check_head(name, proof, lines)
+    sequence, balance, before = 0, Decimal(0), (head["last_entry"] if head else 0, "")
     if sealed:
-        entry, seal, climbed = sealed["entry"], sealed["seal"], leaf(sealed["entry"])
-        side = "source" if entry["source_id"] == account else "target"
-        differ(f"{name}, account of entry", entry[f"{side}_id"], account)
+        lines += check_sealed(name, proof, book)
         sequence, balance = sealed["sequence"], Decimal(sealed["balance"])
-        differ(f"{name}, sequence of entry", entry[f"{side}_seq"], sequence)
-        differ(f"{name}, balance of entry", Decimal(entry[f"{side}_balance"]), balance)
-        lines.append(f"sealed|{sequence}|{money(balance)}|{sealed['index']}|{entry_text(entry)}")
-        for step in sealed["path"]:
-            other = bytes.fromhex(step["hash"])
-            climbed = sha(b"\1", other, climbed) if step["side"] == "left" else sha(b"\1", climbed, other)
-            lines.append(f"path|{step['side']}|{step['hash']}")
-        lines.append(f"seal|{seal_text(seal)}|{seal['hash']}")
-        differ(f"{name}, root", climbed.hex(), seal["root"])
-        differ(f"{name}, hash of seal", seal["hash"], sha(seal_text(seal).encode()).hex())
-        same = [one for one in book["seals"] if int(one["number"]) == seal["number"]]
-        differ(f"{name}, seal of the dump", [one["hash"] for one in same], [seal["hash"]])
-        differ(f"{name}, entry of the dump", dumped.get(str(entry["id"])), entry_text(entry))
+        before = (before[0], moment(sealed["entry"]["recorded_at"]))
     for entry in proof["since"]:
-        ours = entry["source_id"] == account
-        side = "source" if ours else "target"
-        sequence, balance = sequence + 1, balance + Decimal(entry["amount"]) * (-1 if ours else 1)
-        differ(f"{name}, entry {entry['id']}, sequence", entry[f"{side}_seq"], sequence)
-        differ(f"{name}, entry {entry['id']}, balance", Decimal(entry[f"{side}_balance"]), balance)
-        differ(f"{name}, entry {entry['id']} of the dump", dumped.get(str(entry["id"])), entry_text(entry))
-        lines.append(f"since|{entry_text(entry)}")
+        sequence, balance = sequence + 1, balance + check_entry(name, proof, entry, book)
+        place, at = f"{name}, entry {entry['id']}", moment(entry["recorded_at"])
+        differ(f"{place}, sequence", entry["sequence"], sequence)
+        differ(f"{place}, balance", Decimal(entry["balance"]), balance)
+        differ(f"{place}, behind the seal and the entry before", entry["id"] > before[0] and at >= before[1], True)
+        differ(f"{place}, recorded before the moment of the whole", at <= moment(proof["as_of"]), True)
+        if head and when(head["sealed_at"]) - when(entry["recorded_at"]) > LATE:
+            differ(f"{place}, recorded at", at, f"not long before seal {head['number']}")
+        before = (entry["id"], at)
+        lines.append(f"since|{opened_text(entry)}")
     differ(f"{name}, sequence", proof["sequence"], sequence)
     differ(f"{name}, balance", Decimal(proof["balance"]), balance)
+    held_by = [hold["transaction_id"] for hold in proof["holds"]]
+    differ(f"{name}, holds, each once", len(held_by), len(set(held_by)))
     for hold in proof["holds"]:
         amount, captured, held = (Decimal(hold[key]) for key in ("amount", "captured", "held"))
         differ(f"{name}, hold {hold['transaction_id']}", held, amount - captured)
+        sound = 0 < amount <= MOST and captured >= 0 and held > 0
+        differ(f"{name}, hold {hold['transaction_id']} takes something", sound, True)
         balance -= held
         lines.append(f"hold|{hold['transaction_id']}|{amount:.2f}|{captured:.2f}|{held:.2f}")
     differ(f"{name}, available balance", Decimal(proof["available_balance"]), balance)
+    lines.append(f"key|{proof['key']}")
     text = "".join(f"{line}\n" for line in lines)
     differ(f"{name}, digest", proof["digest"], sha(text.encode()).hex())
+    text = f"wallstreet balance 2 signature|{proof['digest']}"
+    differ(f"{name}, signature", signed(proof["key"], proof["signature"], text), True)
+    differ(f"{name}, key", not keys or proof["key"] in keys, True)
+    kept = bool(sealed) and (sealed["seal"]["number"], sealed["seal"]["hash"]) in pins
+    alone = kept and not proof["since"] and not proof["holds"] and sealed["seal"]["key"] == proof["key"]
+    if not keys and not alone:
+        unproved.append(f"{name}: what the server claims beyond the seal; --key {proof['key']} proves it, if you know that key")
+    if not keys and sealed and not kept:
+        seal = f"{sealed['seal']['number']}:{sealed['seal']['hash']}"
+        unproved.append(f"{name}: that the seal is the bank's; --seal {seal} proves it, if you kept that hash")
 
 
 def check_statement(book, path):
@@ -597,9 +839,12 @@ def main():
     parser.add_argument("directory", type=pathlib.Path, metavar="DIRECTORY")
     parser.add_argument("--proof", action="append", default=[], metavar="FILE")
     parser.add_argument("--statement", action="append", default=[], metavar="FILE")
+    parser.add_argument("--seal", action="append", default=[], metavar="NUMBER:HASH")
+    parser.add_argument("--key", action="append", default=[], metavar="HEX")
     given = parser.parse_args()
     try:
         book = load(given.directory)
+        pins = [(int(number), value) for number, _, value in (seal.partition(":") for seal in given.seal)]
         load_trail(book)
         for check in (
             check_accounts,
@@ -612,9 +857,9 @@ def main():
             check_trail,
         ):
             check(book)
-        sealed = check_seals(book)
+        sealed = check_seals(book, pins, given.key)
         for path in given.proof:
-            check_proof(book, path)
+            check_proof(book, path, pins, given.key)
         for path in given.statement:
             check_statement(book, path)
     except (OSError, KeyError, ValueError, TypeError, ArithmeticError) as error:
@@ -622,10 +867,13 @@ def main():
         return 2
     for line in wrong:
         print(f"WRONG {line}")
-    counts = ", ".join(f"{len(book[name])} {name}" for name in ("accounts", "transactions", "entries", "seals"))
+    names = ("accounts", "transactions", "entries", "audit_logs", "seals")
+    counts = ", ".join(f"{len(book[name])} {name.replace('_', ' ')}" for name in names)
     files = f", {len(given.proof)} proofs, {len(given.statement)} statements"
     print(f"{counts} ({sealed} entries sealed){files}: {len(wrong)} differences")
-    return 1 if wrong else 0
+    for line in unproved if not wrong else []:
+        print(f"NOT PROVED {line}")
+    return 1 if wrong else 3 if unproved else 0
 
 
 if __name__ == "__main__":

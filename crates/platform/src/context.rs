@@ -9,6 +9,8 @@ use crate::{
     lookup::Lookup,
     migrations,
     posting::{Contention, Queue},
+    proof::Salts,
+    seals::{self, Signer},
     sessions,
     settings::{PoolSettings, Settings},
     timekeeping,
@@ -33,6 +35,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     settings: Settings,
     number_key: NumberKey,
+    salts: Salts,
+    signer: Arc<Signer>,
     ids: Mutex<ContextV7>,
     hashing: Turns,
     queue: Queue,
@@ -63,6 +67,8 @@ impl Platform {
         let connection = Connection::lend(&pool).await?;
         migrations::check(connection.client()).await?;
         let number_key = accounts::number_key(&connection).await?;
+        let salts = seals::salts(&connection).await?;
+        let signer = Arc::new(Signer::of(&settings.signing_seeds, &settings.api_key_salt)?);
         drop(connection);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let queue = Queue::open(database, &settings, &clock)?;
@@ -78,6 +84,8 @@ impl Platform {
             clock,
             settings,
             number_key,
+            salts,
+            signer,
             ids: Mutex::new(ContextV7::new()),
             hashing: Turns::of((cores / 2).max(1)),
             queue,
@@ -164,6 +172,15 @@ impl Platform {
 
     pub(crate) fn number_key(&self) -> NumberKey {
         self.0.number_key
+    }
+
+    pub(crate) fn salts(&self) -> &Salts {
+        &self.0.salts
+    }
+
+    /// Who signs seals and proofs here.
+    pub fn signer(&self) -> &Arc<Signer> {
+        &self.0.signer
     }
 
     pub(crate) fn keys(&self) -> &Lookup<String, api_keys::Holder> {

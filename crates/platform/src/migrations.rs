@@ -58,6 +58,7 @@ pub const ALL: &[Migration] = migrations![
     9 "009_posting",
     10 "010_schedules",
     11 "011_seals",
+    12 "012_seal_format_2",
     14 "014_quotes",
     15 "015_authority",
     16 "016_time",

@@ -37,6 +37,9 @@ pub struct Settings {
     pub refresh_ttl: Duration,
     /// Keys the hashes of API keys.
     pub api_key_salt: Secret,
+    /// Seeds of the keys that sign seals and proofs (Ed25519, 32 bytes each): the
+    /// first signs. None: one is derived from `api_key_salt`.
+    pub signing_seeds: Vec<Secret>,
     /// bcrypt rounds; documented: 10.
     pub bcrypt_cost: u32,
     /// Users complete their own deposits, credits and debits.

@@ -11,6 +11,7 @@ use platform::{
     accounts::{self, Account, AccountType},
     login::{self, Registration},
     orders::{self, Draft},
+    seals::Sealer,
     sessions,
     transactions::Metadata,
     users::{Email, Name, Password},
@@ -55,6 +56,7 @@ pub fn settings() -> Settings {
         access_ttl: Duration::from_secs(24 * 60 * 60),
         refresh_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         api_key_salt: Secret::new("a salt for tests, of 32 bytes .."),
+        signing_seeds: Vec::new(),
         bcrypt_cost: 4,
         users_settle: true,
         // Tests that say nothing of it see no other end than their own.
@@ -101,6 +103,11 @@ impl Bank {
     /// Opens an account: a checking account in USD unless said otherwise. Ends with `with` or `empty`.
     pub fn account<'a>(&'a self, owner: &'a Actor) -> Opening<'a> {
         Opening { bank: self, owner, account_type: AccountType::Checking, currency: Currency::USD }
+    }
+
+    /// Seals everything that is there; says how many rows.
+    pub async fn seal(&self) -> u64 {
+        done(Sealer::new(&self.platform).settle().await)
     }
 
     /// A connection for statements of the test's own.

@@ -5,6 +5,7 @@
 use crate::config::Flag;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use platform::proof::{Digest, PublicKey};
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -12,6 +13,7 @@ Exit codes:
   0   all went well
   1   it failed; the message says why
   2   the command line is wrong, verify could not check, or import could not go on
+  3   verify proof found nothing false, but not all of it is proved
   6   doctor found something
   69  the database is not available
   75  another process has the data directory
@@ -25,9 +27,10 @@ macro_rules! verify_exit_codes {
     () => {
         "\
 Exit codes:
-  0   everything holds
-  1   something does not; the output says what
-  2   it could not be checked"
+  0   everything holds, and all of it is proved
+  1   something does not hold; the output says what
+  2   it could not be checked
+  3   of a proof: nothing is false, but not all is proved; the last line says which option proves it"
     };
 }
 const VERIFY_EXIT_CODES: &str = verify_exit_codes!();
@@ -227,11 +230,23 @@ pub enum Verify {
 /// Recompute everything that is stored about money from the entries of the book
 ///
 /// Balances, sequences, running balances, transactions, transfers, reversals, holds, limits, the sum of each currency, and
-/// every entry against the seals: all of one moment, while others go on posting. Changes nothing, and names what differs.
+/// every entry and audit row against the seals: all of one moment, while others go on posting. Changes nothing, and names what differs.
 /// Works on DATABASE_URL or on the embedded PostgreSQL, also beside a running server.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(after_help = concat!("Examples:\n  wallstreet verify ledger\n  wallstreet verify ledger --json\n\n", verify_exit_codes!()))]
+#[derive(Clone, Debug, Args)]
+#[command(after_help = concat!("\
+Examples:
+  wallstreet verify ledger
+  wallstreet verify ledger --json
+  wallstreet verify ledger --seal 12:4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4
+
+", verify_exit_codes!()))]
 pub struct Ledger {
+    /// A seal and the hash that you kept of it; may be given several times
+    #[arg(long = "seal", value_name = "NUMBER:HASH", value_parser = kept_seal)]
+    pub seals: Vec<(i64, Digest)>,
+    /// A key that may have signed the seals, and no other; may be given several times [default: those of LEDGER_SIGNING_KEY]
+    #[arg(long = "key", value_name = "HEX")]
+    pub keys: Vec<PublicKey>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -239,11 +254,13 @@ pub struct Ledger {
 
 /// Check a proof of a balance, without a server, a database or a configuration
 ///
-/// FILE is the answer of GET /api/v1/accounts/{id}/balance/explain; - is standard input.
+/// FILE is the answer of GET /api/v1/accounts/{id}/balance/explain; - is standard input. There are two results: what the seal
+/// proves, and what the server claims beyond it. --seal proves the first, --key both; both are at GET /api/v1/ledger/seals.
 #[derive(Debug, Args)]
 #[command(after_help = concat!("\
 Examples:
   wallstreet verify proof balance.json
+  wallstreet verify proof balance.json --key d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
   wallstreet verify proof balance.json --seal 4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4
 
 ", verify_exit_codes!()))]
@@ -253,7 +270,10 @@ pub struct Proof {
     pub file: PathBuf,
     /// The hash that you kept of the seal which the proof names
     #[arg(long, value_name = "HASH")]
-    pub seal: Option<platform::proof::Digest>,
+    pub seal: Option<Digest>,
+    /// The key that you know as the server's
+    #[arg(long, value_name = "HEX")]
+    pub key: Option<PublicKey>,
 }
 
 /// Look for what is wrong, and say how to mend it
@@ -331,4 +351,11 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
+}
+
+fn kept_seal(text: &str) -> Result<(i64, Digest), String> {
+    let (number, hash) = text.split_once(':').ok_or("write NUMBER:HASH")?;
+    let number = number.parse().ok().filter(|number| *number > 0);
+    let number = number.ok_or("the number of a seal is a whole number from 1")?;
+    Ok((number, hash.parse().map_err(|wrong| format!("the hash {wrong}"))?))
 }

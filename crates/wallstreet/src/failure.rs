@@ -10,6 +10,8 @@ pub enum Exit {
     Failed = 1,
     /// `verify` could not check, `import` could not go on.
     CouldNot = 2,
+    /// `verify proof` found nothing false, and something that is not proved.
+    Unproved = 3,
     /// `doctor` found something.
     Findings = 6,
     /// EX_UNAVAILABLE of sysexits.h: no database.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "an arm is its own sentence; audit() and news() spell it out")]
 pub enum Fact {
+    SealingStarted,
     UserRegistered {
         user: UserId,
         email: String,
@@ -241,6 +242,7 @@ impl Fact {
 
     fn action(&self) -> &'static str {
         match self {
+            Self::SealingStarted => "SEALING_STARTED",
             Self::UserRegistered { .. } => "USER_REGISTERED",
             Self::AdminCreated { .. } => "ADMIN_CREATED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCESS",
@@ -283,6 +285,7 @@ impl Fact {
 
     fn resource(&self) -> (&'static str, Option<Uuid>) {
         match self {
+            Self::SealingStarted => ("ledger", None),
             Self::LoginFailed { user, .. } => ("user", user.map(|user| user.0)),
             Self::UserRegistered { user, .. }
             | Self::AdminCreated { user, .. }

@@ -5,19 +5,26 @@
 //! no configuration. What is hashed is written down in `docs/proof.md`, and
 //! `scripts/verify-dump.py` computes the same without this code.
 
+mod audit;
 mod check;
 mod derivation;
 mod digest;
 mod entry;
+mod hex;
+mod key;
 pub mod merkle;
 mod read;
+mod salt;
 mod seal;
 
-pub use check::{Finding, check};
-pub use derivation::{Derivation, Hold, Sealed};
+pub use audit::AuditRow;
+pub use check::{Claim, Finding, Pins, Verdict, check};
+pub use derivation::{Derivation, FORMAT, Head, Hold, Sealed};
 pub use digest::Digest;
-pub use entry::Entry;
+pub use entry::{Entry, Opened};
+pub use key::{PublicKey, Signature, SigningKey};
 pub use read::{Unreadable, read};
+pub use salt::Salts;
 pub use seal::Seal;
 
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! A derivation read from JSON: the answer of the API as it came, or its data
 //! alone. Money is read from the literal text, never through a float.
 
-use super::Derivation;
+use super::{Derivation, FORMAT};
 use jiff::Timestamp;
 use ledger::Money;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -23,27 +23,34 @@ pub fn read(json: &str) -> Result<Derivation, Unreadable> {
         message: String,
         data: Option<Box<RawValue>>,
     }
-    let told = |error: serde_json::Error| Unreadable(error.to_string());
     match serde_json::from_str::<Answer>(json) {
-        Ok(Answer { success: true, data: Some(data), .. }) => {
-            serde_json::from_str(data.get()).map_err(told)
-        }
+        Ok(Answer { success: true, data: Some(data), .. }) => derivation(data.get()),
         Ok(Answer { message, .. }) => Err(Unreadable(format!("it is an error answer: {message}"))),
-        Err(_) => serde_json::from_str(json).map_err(told),
+        Err(_) => derivation(json),
+    }
+}
+
+fn derivation(json: &str) -> Result<Derivation, Unreadable> {
+    #[derive(Deserialize)]
+    struct Known {
+        format: Option<i16>,
+        #[serde(rename = "digest")]
+        _digest: String,
+    }
+    match serde_json::from_str::<Known>(json) {
+        Ok(Known { format: None, .. }) => Err(Unreadable(
+            "it is of format 1, which shows both sides of its entries and is not signed".to_owned(),
+        )),
+        Ok(Known { format: Some(format), .. }) if format != FORMAT => Err(Unreadable(format!(
+            "it is of format {format}, and this version reads format {FORMAT}"
+        ))),
+        _ => serde_json::from_str(json).map_err(|error| Unreadable(error.to_string())),
     }
 }
 
 /// A sum with at most two decimals, as a number or a text.
 pub(super) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     parse(&Box::<RawValue>::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-pub(super) fn maybe_money<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Money>, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    let some = (raw.get() != "null").then(|| parse(&raw));
-    some.transpose().map_err(D::Error::custom)
 }
 
 fn parse(raw: &RawValue) -> Result<Money, &'static str> {

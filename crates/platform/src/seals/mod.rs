@@ -1,23 +1,29 @@
-//! Seals: the book, hashed in blocks of which each names the one before.
+//! Seals: the book and the audit trail, hashed in blocks of which each names the
+//! one before, and signed.
 //!
-//! Owns the table `wallstreet.seals`: the sealer that fills it, the lists from
-//! which anybody can take a hash and keep it, and the proof of a balance against
-//! it. Writes no entry and no balance, and stands nowhere in the road of money.
+//! Owns the tables `wallstreet.seals` and `wallstreet.sealing`: the sealer that
+//! fills it, the lists from which anybody can take a hash and keep it, and the
+//! proof of a balance against it. Writes no entry and no balance, and no payment
+//! waits for it.
 
 mod explain;
 mod sealer;
+mod signer;
 mod store;
 
 use crate::{
     Platform,
     actor::{Actor, Permission},
-    db::Tx,
+    db::{Connection, Tx, Utc, time},
     error::{Error, Resource, Result},
     page::{Cursor, Listing, PageRequest, Position},
-    proof::{Entry, Seal},
+    proof::{AuditRow, Entry, Salts, Seal},
 };
 pub use explain::{MOST as MOST_EXPLAINED, explain};
-pub use sealer::{MOST_ENTRIES, Sealer, run};
+use jiff::Timestamp;
+pub(crate) use sealer::{MARK_BYTES, marks};
+pub use sealer::{MOST_ENTRIES, Sealer, note_start, run};
+pub use signer::Signer;
 pub(crate) use store::ALL as STATEMENTS;
 use uuid::Uuid;
 
@@ -54,14 +60,62 @@ pub async fn list(platform: &Platform, actor: &Actor, page: PageRequest) -> Resu
     }))
 }
 
+/// What keeps the leaves of this bank's seals from being guessed.
+pub(crate) async fn salts(connection: &Connection) -> Result<Salts> {
+    let row = connection.find(store::SALT_KEY, &[]).await?;
+    let key: Option<Vec<u8>> = row.map(|row| row.try_get("salt_key")).transpose()?;
+    let salts = key.as_deref().and_then(Salts::of);
+    salts.ok_or_else(|| Error::internal("wallstreet.sealing has no key of 32 bytes"))
+}
+
+/// What this bank's chain began with, and how far it went.
+pub(crate) struct Begun {
+    /// When format 2 began.
+    pub(crate) at: Timestamp,
+    /// The last seal of format 1; 0: there was none.
+    pub(crate) after: i64,
+    /// The newest seal that was ever set.
+    pub(crate) newest: i64,
+}
+
+pub(crate) async fn begun_in(tx: &Tx<'_>) -> Result<Begun> {
+    let row = tx.get(store::BEGUN, &[]).await?;
+    Ok(Begun {
+        at: time(&row, "begun_at")?,
+        after: row.try_get("begun_after")?,
+        newest: row.try_get("newest")?,
+    })
+}
+
+/// Whether the start of a server explains that what was recorded from then on was
+/// sealed only at this moment.
+pub(crate) async fn is_explained_in(
+    tx: &Tx<'_>,
+    from: Timestamp,
+    sealed: Timestamp,
+) -> Result<bool> {
+    Ok(tx.get(store::EXPLAINED, &[&Utc(from), &Utc(sealed)]).await?.try_get(0)?)
+}
+
+/// A seal, and the marks of its entries and audit rows.
+pub(crate) type Marked = (Seal, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// At most `most` seals behind this one, in order.
-pub(crate) async fn onwards_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<Seal>> {
+pub(crate) async fn onwards_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<Marked>> {
     let rows = tx.query(store::ONWARDS, &[&behind, &most]).await?;
-    rows.iter().map(store::read).collect()
+    let marked =
+        |row| Ok((store::read(row)?, row.try_get("entry_marks")?, row.try_get("audit_marks")?));
+    rows.iter().map(marked).collect()
 }
 
 /// At most `most` entries behind this one, in order.
 pub(crate) async fn entries_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<Entry>> {
     let rows = tx.query(store::ENTRIES, &[&behind, &i64::MAX, &most]).await?;
     rows.iter().map(store::read_entry).collect()
+}
+
+/// At most `most` audit rows behind this one, in order.
+pub(crate) async fn trail_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<AuditRow>> {
+    let rows = tx.query(store::AUDIT, &[&behind, &i64::MAX, &most]).await?;
+    rows.iter().map(store::read_audit).collect()
 }

@@ -3,7 +3,7 @@
 use crate::{
     db::{Numeric, maybe_time, statements, time},
     error::{Error, Result},
-    proof::{Digest, Entry, Hold, Seal},
+    proof::{AuditRow, Digest, Entry, Hold, PublicKey, Seal, Signature},
 };
 use ledger::Money;
 use tokio_postgres::Row;
@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 /// The columns of a [`Seal`].
 macro_rules! seal {
     () => {
-        "number, first_entry, last_entry, entry_count, root, previous, hash, sealed_at"
+        "number, format, first_entry, last_entry, entry_count, root, first_audit, last_audit,
+         audit_count, audit_root, previous, hash, sealed_at, signing_key, signature"
     };
 }
 
@@ -24,13 +25,35 @@ macro_rules! entry {
 }
 
 statements! {
-    /// The newest entry if it is not sealed, and an id that no transaction can
-    /// have that was there before: the select list is evaluated only for a row,
-    /// and after the statement's snapshot was taken.
-    MARK = "SELECT newest.id, pg_current_xact_id()::text::bigint AS xid,
+    /// The key of all salts.
+    SALT_KEY = "SELECT salt_key FROM wallstreet.sealing";
+    /// What format 2 began with.
+    BEGUN = "SELECT begun_at, begun_after, newest FROM wallstreet.sealing";
+    /// The number of the next seal.
+    NUMBER = "UPDATE wallstreet.sealing SET newest = newest + 1 RETURNING newest";
+    /// Whether a start explains that rows from `$1` on were sealed only at `$2`: it
+    /// was not long before, and while nothing was sealed nothing else happened, but
+    /// for what came just before it.
+    EXPLAINED = "SELECT EXISTS (
+            SELECT FROM audit_logs AS start
+             WHERE start.action = 'SEALING_STARTED'
+               AND start.created_at BETWEEN greatest($1::timestamp, $2::timestamp - interval '5 minutes') AND $2
+               AND NOT EXISTS (
+                   SELECT FROM audit_logs AS other
+                    WHERE other.created_at > $1 + interval '5 minutes'
+                      AND other.created_at < start.created_at - interval '1 minute'
+                      -- What a command line writes while no server runs.
+                      AND other.action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED')))";
+    /// The newest entry and the newest audit row if one of them is not sealed, and
+    /// an id that no transaction can have that was there before: the select list
+    /// is evaluated only for a row, and after the statement's snapshot was taken.
+    MARK = "SELECT newest.entry, newest.audit, pg_current_xact_id()::text::bigint AS xid,
                pg_postmaster_start_time() AS server_since
-          FROM (SELECT max(id) AS id FROM wallstreet.entries) AS newest
-         WHERE newest.id > coalesce((SELECT max(last_entry) FROM wallstreet.seals), 0)";
+          FROM (SELECT coalesce((SELECT max(id) FROM wallstreet.entries), 0) AS entry,
+                       coalesce((SELECT max(number) FROM audit_logs), 0) AS audit) AS newest
+          LEFT JOIN (SELECT last_entry, last_audit FROM wallstreet.seals WHERE format = 2
+                      ORDER BY number DESC LIMIT 1) AS sealed ON true
+         WHERE newest.entry > coalesce(sealed.last_entry, 0) OR newest.audit > coalesce(sealed.last_audit, 0)";
     /// Whether every transaction with an id below `$1` has ended, and whether
     /// this is still the server that gave it.
     SETTLED = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1 AS ended,
@@ -42,21 +65,26 @@ statements! {
     /// Entries behind one and up to another.
     ENTRIES = concat!("SELECT ", entry!(), " FROM wallstreet.entries
          WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3");
+    /// Audit rows behind one and up to another.
+    AUDIT = "SELECT number, id, user_id, action, resource_type, resource_id, ip_address, user_agent,
+               details::text AS details, created_at
+          FROM audit_logs
+         WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3";
     /// A new seal.
-    INSERT = "INSERT INTO wallstreet.seals
-            (number, first_entry, last_entry, entry_count, root, previous, hash, sealed_at)
-        VALUES ($1, $2, $3, $4::bigint::integer, $5, $6, $7, $8)";
+    INSERT = concat!("INSERT INTO wallstreet.seals (", seal!(), ", entry_marks, audit_marks)
+        VALUES ($1, $2, $3, $4, $5::bigint::integer, $6, $7, $8, $9::bigint::integer, $10, $11, $12, $13, $14, $15,
+                $16, $17)");
     /// One seal.
     FIND = concat!("SELECT ", seal!(), " FROM wallstreet.seals WHERE number = $1");
     /// Seals from a place in the chain back.
     LIST = concat!("SELECT ", seal!(), " FROM wallstreet.seals
          WHERE number <= $1 ORDER BY number DESC LIMIT $2");
     /// Seals from a place in the chain on.
-    ONWARDS = concat!("SELECT ", seal!(), " FROM wallstreet.seals
+    ONWARDS = concat!("SELECT ", seal!(), ", entry_marks, audit_marks FROM wallstreet.seals
          WHERE number > $1 ORDER BY number LIMIT $2");
     /// The seal above an entry.
     ABOVE = concat!("SELECT ", seal!(), " FROM wallstreet.seals
-         WHERE last_entry >= $1 ORDER BY last_entry LIMIT 1");
+         WHERE format = 2 AND entry_count > 0 AND last_entry >= $1 ORDER BY last_entry LIMIT 1");
     /// The account whose balance is to be explained.
     ACCOUNT = "SELECT currency, balance, available_balance, entry_count FROM accounts WHERE id = $1";
     /// An account's newest entry that is sealed.
@@ -82,22 +110,50 @@ statements! {
 }
 
 pub(super) fn read(row: &Row) -> Result<Seal> {
+    let audit_count = row.try_get::<_, Option<i32>>("audit_count")?;
     Ok(Seal {
         number: row.try_get("number")?,
+        format: row.try_get("format")?,
         first_entry: row.try_get("first_entry")?,
         last_entry: row.try_get("last_entry")?,
         entry_count: row.try_get::<_, i32>("entry_count")?.into(),
         root: digest(row, "root")?,
+        first_audit: row.try_get("first_audit")?,
+        last_audit: row.try_get("last_audit")?,
+        audit_count: audit_count.map(Into::into),
+        audit_root: bytes(row, "audit_root")?.map(Digest),
         previous: digest(row, "previous")?,
         hash: digest(row, "hash")?,
         sealed_at: time(row, "sealed_at")?,
+        key: bytes(row, "signing_key")?.map(PublicKey),
+        signature: bytes(row, "signature")?.map(Signature),
     })
 }
 
 fn digest(row: &Row, column: &str) -> Result<Digest> {
-    let bytes: &[u8] = row.try_get(column)?;
-    let wrong = |_| Error::internal(format!("wallstreet.seals.{column} is not a SHA-256 hash"));
-    bytes.try_into().map(Digest).map_err(wrong)
+    let missing = || Error::internal(format!("wallstreet.seals.{column} is missing"));
+    bytes(row, column)?.map(Digest).ok_or_else(missing)
+}
+
+fn bytes<const N: usize>(row: &Row, column: &str) -> Result<Option<[u8; N]>> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    let wrong = |_| Error::internal(format!("wallstreet.seals.{column} has not {N} bytes"));
+    bytes.map(TryInto::try_into).transpose().map_err(wrong)
+}
+
+pub(super) fn read_audit(row: &Row) -> Result<AuditRow> {
+    Ok(AuditRow {
+        number: row.try_get("number")?,
+        id: row.try_get("id")?,
+        user_id: row.try_get("user_id")?,
+        action: row.try_get("action")?,
+        resource_type: row.try_get("resource_type")?,
+        resource_id: row.try_get("resource_id")?,
+        ip_address: row.try_get("ip_address")?,
+        user_agent: row.try_get("user_agent")?,
+        details: row.try_get("details")?,
+        created_at: maybe_time(row, "created_at")?,
+    })
 }
 
 pub(super) fn read_entry(row: &Row) -> Result<Entry> {

@@ -1,5 +1,5 @@
 //! The check of the ledger: every stored fact recomputed from the entries and from
-//! what the audit trail says, and every entry held against the seals.
+//! what the audit trail says, and every entry and audit row held against the seals.
 //!
 //! All of one check reads one snapshot, so nothing that is posted meanwhile looks
 //! like a difference. It changes nothing. The same rules are checked by
@@ -17,6 +17,7 @@ use crate::{
     db::{Param, Tx},
     error::{Error, Result},
 };
+pub use chain::Pins;
 pub use report::{Check, Difference, Report, Size};
 use std::{
     sync::Arc,
@@ -154,14 +155,37 @@ pub async fn check(
     pace: Pace,
     progress: impl FnMut(Progress),
 ) -> Result<Report> {
+    check_against(platform, &ours(platform), pace, progress).await
+}
+
+/// Checks everything, also against what is known of the chain from elsewhere.
+///
+/// # Errors
+/// See [`check`].
+pub async fn check_against(
+    platform: &Platform,
+    pins: &Pins,
+    pace: Pace,
+    progress: impl FnMut(Progress),
+) -> Result<Report> {
     let mut connection = platform.connection_beside().await?;
     let tx = connection.snapshot().await?;
-    check_in(&tx, platform, pace, progress).await
+    check_in(&tx, platform, pins, pace, progress).await
+}
+
+/// The keys of this server: an operator who chose them wants no other.
+fn ours(platform: &Platform) -> Pins {
+    let signer = platform.signer();
+    match signer.is_chosen() {
+        true => Pins { keys: signer.public(), ..Pins::default() },
+        false => Pins { expected: signer.public(), ..Pins::default() },
+    }
 }
 
 async fn check_in(
     tx: &Tx<'_>,
     platform: &Platform,
+    pins: &Pins,
     pace: Pace,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report> {
@@ -181,14 +205,19 @@ async fn check_in(
         let took = began.elapsed();
         checks.push(Check { name, rule, examined, differences, first, took });
     }
-    let (name, rule) = ("seals", "the chain is unbroken, and every entry under it is as it was");
+    let (name, rule) = (
+        "seals",
+        "the chain is unbroken and signed, every entry and audit row is under it in time, and is as it was",
+    );
     let (of, chained) = (size.sealed_up_to, Instant::now());
     progress(Progress { name, done: 0, of });
-    let (differences, first) =
-        chain::check_in(tx, |done| progress(Progress { name, done, of })).await?;
+    let ground = chain::Ground { salts: platform.salts(), pins, now: at };
+    let told = |done| progress(Progress { name, done, of });
+    let chain::Found { total: differences, first, notes } =
+        chain::check_in(tx, &ground, told).await?;
     let took = chained.elapsed();
     checks.push(Check { name, rule, examined: size.seals, differences, first, took });
-    Ok(Report { at, took: began.elapsed(), size, checks })
+    Ok(Report { at, took: began.elapsed(), size, checks, notes })
 }
 
 const NOTHING: &[Param<'_>] = &[];
@@ -240,7 +269,7 @@ pub async fn take_turn(platform: &Platform) -> Result<bool> {
     if !tx.get(store::LOCK, NOTHING).await?.try_get::<_, bool>(0)? {
         return Ok(false);
     }
-    let report = check_in(&tx, platform, Pace::Gentle, |_| {}).await?;
+    let report = check_in(&tx, platform, &ours(platform), Pace::Gentle, |_| {}).await?;
     let (took, entries, differences) = (report.took, report.size.entries, report.differences());
     if report.is_sound() {
         tracing::info!(?took, entries, "the ledger is sound");

@@ -14,6 +14,8 @@ pub struct Report {
     pub size: Size,
     /// Every rule that was looked at, in order.
     pub checks: Vec<Check>,
+    /// What is worth knowing and is no difference.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -67,7 +69,7 @@ pub struct Check {
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which account, transaction, entry, seal or currency.
+    /// Which account, transaction, entry, audit row, seal or currency.
     pub subject: String,
     /// What of it.
     pub what: String,

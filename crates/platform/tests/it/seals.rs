@@ -10,16 +10,16 @@ use platform::{
     error::Resource,
     orders::Draft,
     page::{PageRequest, Position},
-    proof::{self, Derivation, Digest},
+    proof::{self, Derivation, Digest, Pins, SigningKey, Verdict},
     seals::{self, Sealer},
 };
 use std::{sync::Arc, time::Duration};
 use testkit::{Bank, bank, settings};
 use tokio_postgres::Client;
 
-/// Seals everything that is there, which is something.
+/// Seals everything that is there; says how many rows.
 pub async fn seal(bank: &Bank) -> u64 {
-    settle(&mut Sealer::new(&bank.platform)).await
+    bank.seal().await
 }
 
 /// Ticks until something is sealed: other tests' transactions, in other databases
@@ -202,8 +202,12 @@ async fn explained(bank: &Bank) -> (Account, Derivation) {
     (account, derivation)
 }
 
-fn failing(derivation: &Derivation, pinned: Option<Digest>) -> Vec<String> {
-    let findings = proof::check(derivation, pinned);
+fn verdict(derivation: &Derivation, pins: Pins) -> Verdict {
+    proof::check(derivation, &pins, derivation.as_of)
+}
+
+fn failing(derivation: &Derivation, seal: Option<Digest>) -> Vec<String> {
+    let findings = verdict(derivation, Pins { seal, key: None }).findings;
     findings.into_iter().filter(|one| !one.holds).map(|one| one.sentence).collect()
 }
 
@@ -217,14 +221,14 @@ async fn another_users_balance_is_not_explained() {
 }
 
 #[tokio::test]
-async fn a_derivation_that_was_touched_does_not_hold_even_with_a_new_digest() {
+async fn a_derivation_that_was_touched_does_not_hold_even_signed_anew() {
     let bank = bank().await;
     let (_, derivation) = explained(&bank).await;
     assert_eq!(failing(&derivation, None), Vec::<String>::new());
     let touched = |touch: &dyn Fn(&mut Derivation)| {
         let mut derivation = derivation.clone();
         touch(&mut derivation);
-        derivation.digest = derivation.recomputed();
+        let derivation = derivation.signed(&SigningKey::of(&[7; 32]).unwrap());
         assert_ne!(failing(&derivation, None), Vec::<String>::new(), "{derivation:#?}");
     };
     let cent = "0.01".parse_money();
@@ -250,6 +254,291 @@ async fn a_derivation_that_was_touched_does_not_hold_even_with_a_new_digest() {
     touched(&|d| d.since.swap(0, 1));
     touched(&|d| d.holds.truncate(1));
     touched(&|d| more(&mut d.holds[0].captured));
+}
+
+/// The sealed entry alone, as it was before what came since.
+fn cut(derivation: &Derivation) -> Derivation {
+    let mut cut = derivation.clone();
+    let sealed = derivation.sealed.as_ref().unwrap();
+    (cut.sequence, cut.balance) = (sealed.sequence, sealed.balance);
+    cut.available_balance = cut.balance;
+    (cut.since, cut.holds) = (Vec::new(), Vec::new());
+    cut
+}
+
+#[tokio::test]
+async fn an_invented_tail_is_refused_as_false_or_never_called_proved() {
+    let bank = bank().await;
+    let (_, honest) = explained(&bank).await;
+    let (seal, key) = (honest.sealed.as_ref().unwrap().seal.hash, honest.key);
+    let forger = SigningKey::of(&[7; 32]).unwrap();
+    let forged = |forge: &dyn Fn(&mut Derivation)| {
+        let mut forged = honest.clone();
+        forge(&mut forged);
+        forged.signed(&forger)
+    };
+    let money = |text: &str| text.parse_money();
+    // Adds to the balance what an entry is said to have brought.
+    let entry = |d: &mut Derivation, id: i64, amount: ledger::Money| {
+        let mut more = d.since.last().unwrap().clone();
+        (more.source_id, more.target_id) = (uuid_of(9), d.account);
+        (more.id, more.amount, more.sequence) = (id, amount, d.sequence + 1);
+        more.balance = d.balance.plus(amount).unwrap();
+        (d.sequence, d.balance) = (more.sequence, more.balance);
+        d.available_balance = d.available_balance.plus(amount).unwrap();
+        d.since.push(more);
+    };
+    let hold = |d: &mut Derivation, held: ledger::Money| {
+        let again = proof::Hold {
+            amount: held,
+            captured: ledger::Money::ZERO,
+            held,
+            transaction_id: uuid_of(9),
+        };
+        d.available_balance = d.available_balance.minus(held).unwrap();
+        d.holds.push(again);
+    };
+    let minus = |text: &str| money(text).negated();
+    let later = jiff::SignedDuration::from_hours(24 * 365 * 5);
+    for (false_because, forged) in [
+        (
+            "would be under a seal",
+            forged(&|d| {
+                d.since.clear();
+                d.holds.clear();
+                *d = Derivation { since: honest.since.clone(), ..cut(d) };
+                let last = d.head.unwrap().last_entry;
+                d.since.truncate(1);
+                d.since[0].id = last;
+                (d.sequence, d.balance) = (d.since[0].sequence, d.since[0].balance);
+                d.available_balance = d.balance;
+            }),
+        ),
+        ("an amount is more than nothing", forged(&|d| entry(d, 99, minus("5")))),
+        ("an amount is more than nothing", forged(&|d| entry(d, 99, ledger::Money::ZERO))),
+        (
+            "is older than the one before it",
+            forged(&|d| {
+                let id = d.since.last().unwrap().id;
+                entry(d, id, money("5"));
+            }),
+        ),
+        (
+            "one account on both sides",
+            forged(&|d| {
+                entry(d, 99, money("5"));
+                d.since.last_mut().unwrap().source_id = d.account;
+            }),
+        ),
+        (
+            "is older than the one before it",
+            forged(&|d| {
+                entry(d, 99, money("5"));
+                d.since.last_mut().unwrap().recorded_at -= later;
+            }),
+        ),
+        (
+            "after the moment of the whole",
+            forged(&|d| {
+                entry(d, 99, money("5"));
+                d.since.last_mut().unwrap().recorded_at += later;
+            }),
+        ),
+        ("cannot hold -100.00", forged(&|d| hold(d, minus("100")))),
+        ("cannot hold 0.00", forged(&|d| hold(d, ledger::Money::ZERO))),
+        (
+            "holds twice",
+            forged(&|d| {
+                hold(d, money("1"));
+                hold(d, money("1"));
+            }),
+        ),
+        (
+            "cannot hold",
+            forged(&|d| {
+                hold(d, money("1"));
+                let last = d.holds.last_mut().unwrap();
+                last.captured = minus("1");
+                last.amount = ledger::Money::ZERO;
+            }),
+        ),
+        ("is before the seal", forged(&|d| d.as_of -= later)),
+        ("cannot be the newest", forged(&|d| d.head.as_mut().unwrap().number -= 1)),
+        ("No seal is named as the newest", forged(&|d| d.head = None)),
+    ] {
+        let verdict = verdict(&forged, Pins { seal: Some(seal), key: None });
+        let said: Vec<_> = verdict
+            .findings
+            .iter()
+            .filter(|one| !one.holds)
+            .map(|one| one.sentence.clone())
+            .collect();
+        assert!(
+            said.iter().any(|one| one.contains(false_because)),
+            "{false_because}: {verdict:#?}"
+        );
+    }
+    let future = forged(&|d| d.as_of += later);
+    let said = proof::check(&future, &Pins::default(), honest.as_of);
+    assert!(!said.holds(), "{said:#?}");
+    // What nobody can call false is a claim, and one of somebody else.
+    for invented in [forged(&|d| entry(d, 99, money("1000000"))), forged(&|d| *d = cut(d))] {
+        let by_seal = verdict(&invented, Pins { seal: Some(seal), key: None });
+        assert!(by_seal.holds() && by_seal.sealed.as_ref().unwrap().proved, "{by_seal:#?}");
+        assert!(!by_seal.beyond.proved && by_seal.unproved.is_some(), "{by_seal:#?}");
+        assert!(!verdict(&invented, Pins { seal: Some(seal), key: Some(key) }).holds());
+    }
+    // Without the server's key, its signature cannot be kept either.
+    let kept =
+        Derivation { signature: honest.signature, key, ..forged(&|d| entry(d, 99, money("5"))) };
+    assert!(!verdict(&kept, Pins { seal: Some(seal), key: None }).holds());
+}
+
+#[tokio::test]
+async fn what_is_proved_depends_on_what_the_reader_knows() {
+    let bank = bank().await;
+    let (account, honest) = explained(&bank).await;
+    let (seal, key) = (honest.sealed.as_ref().unwrap().seal.hash, honest.key);
+    let left = |derivation: &Derivation, seal: bool, known: bool| {
+        let hash = derivation.sealed.as_ref().unwrap().seal.hash;
+        let pins = Pins { seal: seal.then_some(hash), key: known.then_some(key) };
+        let verdict = verdict(derivation, pins);
+        assert!(verdict.holds(), "{verdict:#?}");
+        (verdict.sealed.unwrap().proved, verdict.beyond.proved, verdict.unproved)
+    };
+    let (first, beyond, unproved) = left(&honest, false, false);
+    assert!(!first && !beyond);
+    let unproved = unproved.unwrap();
+    assert!(unproved.contains("--key") && unproved.contains(&seal.to_string()), "{unproved}");
+    let (first, beyond, unproved) = left(&honest, true, false);
+    assert!(first && !beyond && unproved.unwrap().contains(&key.to_string()));
+    assert_eq!(left(&honest, false, true), (true, true, None));
+    assert_eq!(left(&honest, true, true), (true, true, None));
+    // The key stands under the hash of the seal: a balance without a tail needs no more.
+    let admin = bank.admin().await;
+    for held in honest.holds {
+        let id = ledger::TransactionId(held.transaction_id);
+        platform::orders::cancel(&bank.platform, &admin, id, None).await.unwrap();
+    }
+    seal_all(&bank).await;
+    let whole = seals::explain(&bank.platform, &admin, account.id).await.unwrap();
+    assert_eq!(left(&whole, true, false), (true, true, None));
+    let unsealed = bank.account(&admin).empty().await;
+    let unsealed = seals::explain(&bank.platform, &admin, unsealed.id).await.unwrap();
+    let nothing = verdict(&unsealed, Pins::default());
+    assert!(nothing.holds() && nothing.sealed.is_none() && nothing.unproved.is_some());
+    assert_eq!(verdict(&unsealed, Pins { seal: None, key: Some(key) }).unproved, None);
+}
+
+use self::seal as seal_all;
+
+#[tokio::test]
+async fn a_proof_shows_its_owners_side_alone_and_a_wrong_side_does_not_open() {
+    let bank = bank().await;
+    let (ada, eve) = (bank.user("ada@example.com").await, bank.user("eve@example.com").await);
+    let (rich, poor) =
+        (bank.account(&ada).with("77777.77").await, bank.account(&eve).with("1").await);
+    order(&bank, &eve, transfer(&poor, &rich, "0.01")).await.unwrap();
+    seal(&bank).await;
+    let seen = seals::explain(&bank.platform, &eve, poor.id).await.unwrap();
+    let sealed = seen.sealed.as_ref().unwrap();
+    assert_eq!((sealed.entry.sequence, sealed.entry.balance.to_string()), (2, "0.99".to_owned()));
+    let text = format!("{seen:?}");
+    assert!(!text.contains("7777778") && !text.contains("77777.78"), "{text}");
+    // The one salt that is shown opens no other side.
+    let client = bank.client().await;
+    let balance: String = "77777.78".to_owned();
+    let guess = format!("wallstreet side 2|2|{balance}|{}", sealed.entry.salt);
+    assert_ne!(sealed.entry.other_side, Digest::of(&[guess.as_bytes()]));
+    let mut other = seen.clone();
+    other.account = rich.id.0;
+    let other = other.signed(&SigningKey::of(&[7; 32]).unwrap());
+    assert!(!verdict(&other, Pins::default()).holds());
+    drop(client);
+}
+
+#[tokio::test]
+async fn the_chain_goes_over_from_format_1_in_one_step_and_covers_everything_anew() {
+    let bank = bank().await;
+    let client = bank.client().await;
+    let ada = bank.user("ada@example.com").await;
+    let account = bank.account(&ada).with("10").await;
+    former(&bank, &client).await;
+    order(&bank, &ada, draft(Kind::Deposit, &account, "5")).await.unwrap();
+    // Before the first seal of format 2 there is no proof by a seal.
+    let before = seals::explain(&bank.platform, &ada, account.id).await.unwrap();
+    assert!(before.sealed.is_none() && before.head.is_none() && before.since.len() == 2);
+    assert_eq!(failing(&before, None), Vec::<String>::new());
+    seal(&bank).await;
+    let after = seals::explain(&bank.platform, &ada, account.id).await.unwrap();
+    assert_eq!((after.sealed.as_ref().unwrap().seal.number, after.since.len()), (2, 0));
+    let chain =
+        "SELECT number::text || ' ' || format || ' ' || first_entry || '-' || last_entry || ' ' ||
+        coalesce(first_audit, 0) FROM wallstreet.seals ORDER BY number";
+    let rows = client.query(chain, &[]).await.unwrap();
+    let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(rows, ["1 1 1-1 0", "2 2 1-2 1"]);
+    let report = crate::verification::report(&bank).await;
+    assert!(report.is_sound(), "{report:#?}");
+    // Both chains are still held against the entries.
+    client
+        .batch_execute("SET session_replication_role = replica; UPDATE wallstreet.seals SET root = previous WHERE number = 1")
+        .await
+        .unwrap();
+    assert!(!crate::verification::report(&bank).await.is_sound());
+}
+
+/// A seal of format 1 over all entries, as an older version set it.
+async fn former(bank: &Bank, client: &Client) {
+    let row = "SELECT id, transaction_id, source_id, target_id, amount::text, currency, source_seq, source_balance::text,
+        target_seq, target_balance::text, recorded_at::text AS at FROM wallstreet.entries";
+    let row = client.query_one(row, &[]).await.unwrap();
+    let maybe = |value: Option<String>| value.unwrap_or_default();
+    let at = format!("{:.6}", bank.platform.now());
+    let text = format!(
+        "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{at}|",
+        row.get::<_, i64>(0),
+        row.get::<_, uuid::Uuid>(1),
+        row.get::<_, uuid::Uuid>(2),
+        row.get::<_, uuid::Uuid>(3),
+        row.get::<_, String>(4),
+        row.get::<_, String>(5),
+        maybe(row.get::<_, Option<i64>>(6).map(|seq| seq.to_string())),
+        maybe(row.get(7)),
+        maybe(row.get::<_, Option<i64>>(8).map(|seq| seq.to_string())),
+        maybe(row.get(9)),
+    );
+    let root = proof::merkle::leaf(text.as_bytes());
+    let hash = format!("wallstreet seal 1|1|1|1|1|{root}|{}|{at}", Digest::ZERO);
+    let hash = Digest::of(&[hash.as_bytes()]);
+    let set = format!(
+        "SET session_replication_role = replica;
+         INSERT INTO wallstreet.seals (number, format, first_entry, last_entry, entry_count, root, previous, hash, sealed_at)
+         VALUES (1, 1, 1, 1, 1, '\\x{root}', '\\x{}', '\\x{hash}', '{at}');
+         UPDATE wallstreet.sealing SET begun_after = 1, newest = 1;
+         RESET session_replication_role",
+        Digest::ZERO
+    );
+    client.batch_execute(&set).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_audit_row_that_is_still_to_come_is_waited_for() {
+    const ROW: &str = "INSERT INTO audit_logs (action, resource_type) VALUES ('TEST', 'test')";
+    let bank = bank().await;
+    let (mut slow, quick) = (bank.client().await, bank.client().await);
+    let mut sealer = Sealer::new(&bank.platform);
+    quick.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
+    let open = slow.transaction().await.unwrap();
+    open.batch_execute(ROW).await.unwrap();
+    quick.batch_execute(&format!("{ROW}; COMMIT")).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(sealer.tick().await.unwrap(), 0);
+    }
+    open.commit().await.unwrap();
+    assert_eq!(settle(&mut sealer).await, 2);
+    let seal = seals::get(&bank.platform, &bank.user("eve@example.com").await, 1).await.unwrap();
+    assert_eq!((seal.entry_count, seal.first_audit, seal.last_audit), (0, Some(1), Some(2)));
 }
 
 #[tokio::test]

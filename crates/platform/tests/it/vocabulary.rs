@@ -74,6 +74,7 @@ fn every_fact() -> Vec<Fact> {
     let email = "ada@example.com".to_owned();
     let other = |status| Some(Movement { owner: UserId(Uuid::from_u128(9)), ..movement(status) });
     vec![
+        Fact::SealingStarted,
         Fact::UserRegistered { user, email: email.clone() },
         Fact::AdminCreated { user, email: email.clone() },
         Fact::LoginSucceeded { user, session },

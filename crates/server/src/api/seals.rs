@@ -3,8 +3,8 @@
 use crate::{
     caller::Caller,
     extract::{PathId, PathNumber},
-    fields::{Currency, Digest, Moment, Money, Neighbour},
-    paging::{Paging, page_of},
+    fields::{Currency, Digest, Moment, Money, Neighbour, PublicKey, Signature},
+    paging::{Page, Pagination, Paging},
     problem::Problem,
     query::{List, Unfiltered},
     reply::{Answer, Reply},
@@ -20,51 +20,85 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A block of the book, hashed.
+/// A block of the book and of the audit trail, hashed and signed.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Seal {
     /// Its place in the chain, from 1, without gaps.
     #[schema(minimum = 1)]
     number: i64,
+    /// 2; of seals that older versions set, 1: they are over entries alone, and not signed.
+    #[schema(minimum = 1, maximum = 2)]
+    format: i16,
     /// The lowest id of an entry under it.
     #[schema(minimum = 1)]
     first_entry: i64,
-    /// The highest.
-    #[schema(minimum = 1)]
+    /// The highest; without entries, one less than `firstEntry`.
+    #[schema(minimum = 0)]
     last_entry: i64,
-    #[schema(minimum = 1, maximum = 4096)]
+    #[schema(minimum = 0, maximum = 4096)]
     entry_count: i64,
     /// The root of the tree over the entries (RFC 6962).
     root: Digest,
+    /// The lowest number of an audit row under it.
+    #[schema(required, minimum = 1)]
+    first_audit: Option<i64>,
+    /// The highest; without audit rows, one less than `firstAudit`.
+    #[schema(required, minimum = 0)]
+    last_audit: Option<i64>,
+    #[schema(required, minimum = 0, maximum = 4096)]
+    audit_count: Option<i64>,
+    /// The root of the tree over the audit rows.
+    #[schema(required)]
+    audit_root: Option<Digest>,
     /// The hash of the seal before; of the first, zeros.
     previous: Digest,
     /// Keep this one: whoever has it finds out whether anything up to it is altered later.
     hash: Digest,
     sealed_at: Moment,
+    /// Who signed it; under the hash.
+    #[schema(required)]
+    key: Option<PublicKey>,
+    #[schema(required)]
+    signature: Option<Signature>,
 }
 
 impl From<proof::Seal> for Seal {
     fn from(seal: proof::Seal) -> Self {
         Self {
             number: seal.number,
+            format: seal.format,
             first_entry: seal.first_entry,
             last_entry: seal.last_entry,
             entry_count: seal.entry_count,
             root: Digest(seal.root),
+            first_audit: seal.first_audit,
+            last_audit: seal.last_audit,
+            audit_count: seal.audit_count,
+            audit_root: seal.audit_root.map(Digest),
             previous: Digest(seal.previous),
             hash: Digest(seal.hash),
             sealed_at: Moment(seal.sealed_at),
+            key: seal.key.map(PublicKey),
+            signature: seal.signature.map(Signature),
         }
     }
 }
 
-page_of! {
-    /// A page of seals.
-    Seals { seals: Seal }
+/// A page of seals.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Seals {
+    /// The keys of this server. The first signs what is sealed and proved now; know it
+    /// from here, and `wallstreet verify --key` tells whether a proof is this server's.
+    keys: Vec<PublicKey>,
+    #[schema(max_items = 100)]
+    seals: Vec<Seal>,
+    pagination: Pagination,
 }
 
-/// An entry of the book as it is sealed: every column, in the order in which they are hashed.
+/// An entry of the book as the account may see it: its own side is open, of the other
+/// there is a commitment.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SealedEntry {
@@ -75,22 +109,22 @@ pub(crate) struct SealedEntry {
     amount: Money,
     #[schema(pattern = "^[A-Z]{3}$", example = "USD")]
     currency: String,
-    /// Its place in the history of the source; null of the bank's own accounts.
-    #[schema(required)]
-    source_seq: Option<i64>,
-    #[schema(required)]
-    source_balance: Option<Money>,
-    #[schema(required)]
-    target_seq: Option<i64>,
-    #[schema(required)]
-    target_balance: Option<Money>,
     recorded_at: Moment,
     #[schema(required)]
     effective_at: Option<Moment>,
+    /// Its place in the account's history.
+    #[schema(minimum = 1)]
+    sequence: i64,
+    /// What it left on the account.
+    balance: Money,
+    /// The salt of the account's side.
+    salt: Digest,
+    /// The commitment to the other side.
+    other_side: Digest,
 }
 
-impl From<proof::Entry> for SealedEntry {
-    fn from(entry: proof::Entry) -> Self {
+impl From<proof::Opened> for SealedEntry {
+    fn from(entry: proof::Opened) -> Self {
         Self {
             id: entry.id,
             transaction_id: entry.transaction_id,
@@ -98,12 +132,12 @@ impl From<proof::Entry> for SealedEntry {
             target_id: entry.target_id,
             amount: entry.amount.into(),
             currency: entry.currency,
-            source_seq: entry.source_seq,
-            source_balance: entry.source_balance.map(Into::into),
-            target_seq: entry.target_seq,
-            target_balance: entry.target_balance.map(Into::into),
             recorded_at: Moment(entry.recorded_at),
             effective_at: entry.effective_at.map(Moment),
+            sequence: entry.sequence,
+            balance: entry.balance.into(),
+            salt: Digest(entry.salt),
+            other_side: Digest(entry.other_side),
         }
     }
 }
@@ -112,6 +146,8 @@ impl From<proof::Entry> for SealedEntry {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BalanceProof {
+    #[schema(minimum = 2, maximum = 2)]
+    format: i16,
     account: Uuid,
     currency: Currency,
     balance: Money,
@@ -120,6 +156,9 @@ pub(crate) struct BalanceProof {
     #[schema(minimum = 0)]
     sequence: i64,
     as_of: Moment,
+    /// The newest seal of that moment; null before the first.
+    #[schema(required)]
+    head: Option<Head>,
     /// The account's newest sealed entry; null before the first is sealed.
     #[schema(required)]
     sealed: Option<SealedBalance>,
@@ -129,8 +168,33 @@ pub(crate) struct BalanceProof {
     /// What pending outgoing transactions hold.
     #[schema(max_items = 10_000)]
     holds: Vec<Hold>,
+    /// Who signed.
+    key: PublicKey,
     /// The hash of all of this.
     digest: Digest,
+    /// The signature of the digest.
+    signature: Signature,
+}
+
+/// The newest seal of a moment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProofHead)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Head {
+    #[schema(minimum = 1)]
+    number: i64,
+    hash: Digest,
+    /// No entry up to this one is unsealed.
+    #[schema(minimum = 0)]
+    last_entry: i64,
+    sealed_at: Moment,
+}
+
+impl From<proof::Head> for Head {
+    fn from(head: proof::Head) -> Self {
+        let proof::Head { number, hash, last_entry, sealed_at } = head;
+        Self { number, hash: Digest(hash), last_entry, sealed_at: Moment(sealed_at) }
+    }
 }
 
 /// A balance as a sealed entry left it, and the way from the entry to its seal.
@@ -197,16 +261,20 @@ impl TryFrom<proof::Derivation> for BalanceProof {
 
     fn try_from(proof: proof::Derivation) -> Result<Self, Problem> {
         Ok(Self {
+            format: proof.format,
             account: proof.account,
             currency: Currency(proof.currency.parse().map_err(Problem::internal)?),
             balance: proof.balance.into(),
             available_balance: proof.available_balance.into(),
             sequence: proof.sequence,
             as_of: Moment(proof.as_of),
+            head: proof.head.map(Into::into),
             sealed: proof.sealed.map(Into::into),
             since: proof.since.into_iter().map(Into::into).collect(),
             holds: proof.holds.into_iter().map(Into::into).collect(),
+            key: PublicKey(proof.key),
             digest: Digest(proof.digest),
+            signature: Signature(proof.signature),
         })
     }
 }
@@ -215,8 +283,9 @@ impl TryFrom<proof::Derivation> for BalanceProof {
 ///
 /// The shortest derivation that can be checked: the account's newest sealed entry
 /// with the way to its seal, the entries since, and the open holds, all of one
-/// moment. Save the answer, and `wallstreet verify proof FILE` checks it without a
-/// server and without a database.
+/// moment, and signed. Of the other side of an entry nothing is shown. Save the
+/// answer, and `wallstreet verify proof FILE` checks it without a server and without a
+/// database.
 #[utoipa::path(
     get, path = "/accounts/{id}/balance/explain", operation_id = "explain_balance", tag = "Ledger",
     params(("id" = crate::fields::Id, Path)),
@@ -237,7 +306,7 @@ pub(crate) async fn explain(
 /// The seals of the book
 ///
 /// Each names the hash of the one before: whoever keeps one hash holds the whole
-/// past of the book to what it was then.
+/// past of the book to what it was then. The answer names the server's key, too.
 #[utoipa::path(
     get, path = "/ledger/seals", operation_id = "list_seals", tag = "Ledger",
     params(Paging),
@@ -249,7 +318,10 @@ pub(crate) async fn list(
     List(Unfiltered {}, page): List<Unfiltered>,
 ) -> Answer<Seals> {
     let seals = seals::list(&platform, &actor, page).await?;
-    Ok(Reply::ok("Seals retrieved successfully", seals.into()))
+    let Page { items, pagination } = seals.into();
+    let keys = platform.signer().public().into_iter().map(PublicKey).collect();
+    let seals = items.into_iter().map(Into::into).collect();
+    Ok(Reply::ok("Seals retrieved successfully", Seals { keys, seals, pagination }))
 }
 
 /// One seal

@@ -50,6 +50,8 @@ pub(crate) struct LedgerReport {
     #[schema(minimum = 0)]
     differences: i64,
     checks: Vec<LedgerRule>,
+    /// What is worth knowing and is no difference.
+    notes: Vec<String>,
 }
 
 /// One rule of the ledger.
@@ -76,7 +78,7 @@ pub(crate) struct LedgerRule {
 /// Something that is not as it should be.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LedgerDifference {
-    /// Which account, transaction, entry, seal or currency.
+    /// Which account, transaction, entry, audit row, seal or currency.
     subject: String,
     /// What of it.
     what: String,
@@ -111,6 +113,7 @@ impl From<&Report> for LedgerReport {
             sealed_up_to: report.size.sealed_up_to,
             differences: report.differences(),
             checks: report.checks.iter().map(rule).collect(),
+            notes: report.notes.clone(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes of the proof, and where a neighbour stands in it.
+//! Hashes, keys and signatures of the proof, and where a neighbour stands in it.
 
 use super::string;
 use platform::proof::{self, merkle::Side};
@@ -8,26 +8,43 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-/// A SHA-256 hash.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Digest(pub(crate) proof::Digest);
+/// Declares bytes that are shown as hexadecimal digits.
+macro_rules! hexadecimal {
+    ($(#[$doc:meta])* $name:ident $about:literal $pattern:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name(pub(crate) proof::$name);
 
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                string().description(Some($about)).pattern(Some($pattern)).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    };
 }
 
-impl PartialSchema for Digest {
-    fn schema() -> RefOr<Schema> {
-        string()
-            .description(Some("SHA-256, in hexadecimal digits."))
-            .pattern(Some("^[0-9a-f]{64}$"))
-            .into()
-    }
+hexadecimal! {
+    /// A SHA-256 hash.
+    Digest "SHA-256, in hexadecimal digits." "^[0-9a-f]{64}$"
 }
 
-impl ToSchema for Digest {}
+hexadecimal! {
+    /// A key that signs.
+    PublicKey "An Ed25519 public key, in hexadecimal digits." "^[0-9a-f]{64}$"
+}
+
+hexadecimal! {
+    /// What a key made.
+    Signature "An Ed25519 signature, in hexadecimal digits." "^[0-9a-f]{128}$"
+}
 
 /// On which side of the way up a hash stands.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ pub(crate) use choice::{
     AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, MonthDay, Order,
     PauseReason, Purpose, Role, RunStatus, ScheduleStatus, Status, Suspender, Unit, UserStatus,
 };
-pub(crate) use digest::{Digest, Neighbour};
+pub(crate) use digest::{Digest, Neighbour, PublicKey, Signature};
 pub(crate) use metadata::{Metadata, MetadataFilter};
 pub(crate) use money::{Amount, Money, Overdraft, Rate, Spread, Turnover, WrittenAmount};
 pub(crate) use number::{EveryCount, RunCount};

@@ -17,6 +17,7 @@ mod headers;
 mod health;
 mod idempotency;
 mod input;
+mod leaks;
 mod life;
 mod metrics;
 mod limits;

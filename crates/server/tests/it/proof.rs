@@ -3,25 +3,16 @@
 use crate::support::{Answer, Api};
 use jiff::SignedDuration;
 use platform::{
-    proof::{self, Derivation},
-    seals::{MOST_EXPLAINED, Sealer},
+    proof::{self, Derivation, Pins},
+    seals::MOST_EXPLAINED,
 };
 use serde_json::json;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 use testkit::{psql, skipped};
-
-/// Seals all there is, which is something. Other tests' transactions are waited for.
-async fn seal(api: &Api) {
-    let mut sealer = Sealer::new(&api.bank.platform);
-    while sealer.tick().await.unwrap() == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
 
 /// The answer for an account with sealed and unsealed entries and holds.
 async fn explained(api: &Api) -> Answer {
@@ -33,7 +24,7 @@ async fn explained(api: &Api) -> Answer {
             "toAccountId": two, "process": true});
         ada.post("/api/v1/transactions", &order).await.expect(201);
     }
-    seal(api).await;
+    api.bank.seal().await;
     api.bank.clock.advance(SignedDuration::from_secs(1));
     ada.transact(&one, "deposit", "7", true).await.expect(201);
     ada.transact(&one, "withdrawal", "8.25", true).await.expect(201);
@@ -45,7 +36,7 @@ async fn explained(api: &Api) -> Answer {
 
 fn holds(json: &str) -> bool {
     let proof = proof::read(json);
-    proof.is_ok_and(|proof| proof::check(&proof, None).iter().all(|finding| finding.holds))
+    proof.is_ok_and(|proof| proof::check(&proof, &Pins::default(), proof.as_of).holds())
 }
 
 #[tokio::test]
@@ -92,18 +83,24 @@ async fn a_proof_is_accepted_as_the_answer_or_its_data_whatever_has_printed_the_
     let unreadable = proof::read(error).unwrap_err().to_string();
     assert_eq!(unreadable, "it is an error answer: Account not found");
     assert!(proof::read("{").is_err());
+    let mut former = answer.data().clone();
+    former.as_object_mut().unwrap().remove("format");
+    let unreadable = proof::read(&former.to_string()).unwrap_err().to_string();
+    assert!(unreadable.contains("of format 1"), "{unreadable}");
 }
 
 #[tokio::test]
 async fn the_seal_of_a_proof_is_the_one_that_everybody_can_pin() {
     let api = Api::start().await;
     let answer = explained(&api).await;
-    let Derivation { sealed, .. } = proof::read(&answer.text).unwrap();
+    let Derivation { sealed, key, .. } = proof::read(&answer.text).unwrap();
     let hash = sealed.unwrap().seal.hash.to_string();
     let eve = api.user().await;
     let seals = eve.get("/api/v1/ledger/seals?limit=1").await;
     let newest = &seals.expect(200).data()["seals"][0];
     assert_eq!(newest["hash"], json!(hash));
+    assert_eq!(newest["key"], json!(key.to_string()));
+    assert_eq!(seals.data()["keys"], json!([key.to_string()]));
     let one = eve.get(&format!("/api/v1/ledger/seals/{}", newest["number"])).await;
     assert_eq!(one.expect(200).data(), newest);
 }
@@ -156,14 +153,22 @@ async fn the_check_of_the_ledger_is_asked_for_and_read_and_names_what_differs() 
     assert_eq!((&first["stored"], &first["recomputed"]), (&json!("12.00"), &json!("13.00")));
 }
 
-/// Exports the four tables as `docs/proof.md` says; false: this machine has no psql.
+/// Exports the tables as `docs/proof.md` says; false: this machine has no psql.
 fn export(api: &Api, home: &Path) -> bool {
     fs::create_dir_all(home.join("dump")).unwrap();
     let table = |name: &str| {
         let file = home.join("dump").join(name.rsplit('.').next().unwrap());
         format!("\\copy {name} TO '{}.csv' WITH (FORMAT csv, HEADER)\n", file.display())
     };
-    let tables = ["accounts", "transactions", "wallstreet.entries", "wallstreet.seals"].map(table);
+    let tables = [
+        "accounts",
+        "transactions",
+        "audit_logs",
+        "wallstreet.entries",
+        "wallstreet.seals",
+        "wallstreet.sealing",
+    ];
+    let tables = tables.map(table);
     let script = home.join("export.sql");
     fs::write(&script, format!("SET TIME ZONE 'UTC';\n{}", tables.concat())).unwrap();
     psql(&api.bank.database.url, &script).is_some_and(|output| output.status.success())
@@ -192,6 +197,7 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
     let answer = explained(&api).await;
     let home = Home(std::env::temp_dir().join(format!("{}-dump", api.bank.database.name())));
     fs::create_dir_all(&home.0).unwrap();
+    api.bank.seal().await;
     if !export(&api, &home.0) {
         return skipped(test, "psql is not installed");
     }
@@ -200,6 +206,7 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
     write("proof.json", &answer.text);
     let admin = api.admin().await;
     let account = answer.data()["account"].as_str().unwrap();
+    let key = answer.data()["key"].as_str().unwrap();
     let path = format!("/api/v1/accounts/{account}/statement");
     let period = "?from=2026-01-15T12:00:01Z&to=2026-01-15T12:00:02Z";
     let statement = admin.get(&format!("{path}{period}")).await.expect(200).text.clone();
@@ -209,6 +216,8 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
         let files = [
             "--proof",
             "proof.json",
+            "--key",
+            key,
             "--statement",
             "statement.json",
             "--statement",
@@ -217,8 +226,19 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
         python(&home.0, &[&[script, "dump"], files.as_slice()].concat())
     };
     let Some(sound) = run() else { return skipped(test, "python3 is not installed") };
-    let counts = "2 accounts, 11 transactions, 7 entries, 1 seals (5 entries sealed), 1 proofs, 2 statements";
+    let counts = "2 accounts, 11 transactions, 7 entries, 13 audit logs, 2 seals (7 entries sealed), 1 proofs, 2 statements";
     assert_eq!(sound, (0, format!("{counts}: 0 differences\n")));
+
+    let unknown = python(&home.0, &[script, "dump", "--proof", "proof.json"]).unwrap();
+    assert!(
+        unknown.0 == 3 && unknown.1.contains("--key") && unknown.1.contains("--seal"),
+        "{unknown:?}"
+    );
+    let hash = answer.data()["sealed"]["seal"]["hash"].as_str().unwrap();
+    let kept = |number: &str| {
+        python(&home.0, &[script, "dump", "--seal", &format!("{number}:{hash}")]).unwrap()
+    };
+    assert_eq!((kept("1").0, kept("2").0, kept("9").0), (0, 1, 1));
 
     // The program in the document, too.
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/proof.md");
@@ -226,12 +246,21 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
     let program = document.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
     write("chain.py", program);
     let (code, said) = python(&home.0, &["chain.py"]).unwrap();
-    assert!(code == 0 && said.starts_with("5 entries are as they were sealed"), "{said}");
+    assert!(code == 0 && said.starts_with("7 entries are as they were sealed"), "{said}");
 
     // A proof and a statement that were touched.
     write("proof.json", &answer.text.replace("\"balance\":92.25", "\"balance\":92.26"));
     let (code, said) = run().unwrap();
     assert!(code == 1 && said.contains("balance: is 92.26, recomputed 92.25"), "{said}");
+    for (from, to) in [
+        ("\"asOf\":\"2026", "\"asOf\":\"2031"),
+        ("\"signature\":\"", "\"signature\":\"00"),
+        ("\"lastEntry\":5", "\"lastEntry\":6"),
+    ] {
+        write("proof.json", &answer.text.replacen(from, to, 1));
+        let (code, said) = run().unwrap();
+        assert!(code == 1, "{from}: {said}");
+    }
     write("proof.json", &answer.text);
     let touched = statement.replace("\"closingBalance\":93.50", "\"closingBalance\":93.49");
     write("statement.json", &touched);
@@ -248,9 +277,25 @@ async fn a_script_without_our_code_recomputes_the_book_a_proof_and_a_statement_f
     assert!(export(&api, &home.0));
     let (code, said) = python(&home.0, &[script, "dump"]).unwrap();
     assert_eq!(code, 1, "{said}");
-    for part in ["seal 1, root", "running balance", "available balance", "moved"] {
+    for part in [
+        "seal 1, root",
+        "entry 4 4: is not as seal 1 has it",
+        "running balance",
+        "available balance",
+        "moved",
+    ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     assert_eq!(python(&home.0, &["chain.py"]).unwrap().0, 1);
+    let alter = "SET session_replication_role = replica;
+        UPDATE wallstreet.entries SET amount = amount - 1 WHERE id = 4;
+        UPDATE audit_logs SET user_agent = '' WHERE number = 2";
+    api.bank.client().await.batch_execute(alter).await.unwrap();
+    assert!(export(&api, &home.0));
+    let (code, said) = python(&home.0, &[script, "dump"]).unwrap();
+    assert!(
+        code == 1 && said.contains("seal 1, audit root") && said.contains("audit 2 "),
+        "{said}"
+    );
     assert_eq!(python(&home.0, &[script, "nowhere"]).unwrap().0, 2);
 }

@@ -93,6 +93,7 @@ fn settings(config: &Config, jwt_secret: Secret, api_key_salt: Secret) -> Settin
         access_ttl: config.logins.access_ttl,
         refresh_ttl: config.logins.refresh_ttl,
         api_key_salt,
+        signing_seeds: config.signing_seeds.clone(),
         bcrypt_cost: config.logins.bcrypt_cost,
         users_settle: config.logins.users_settle,
         pending: config.pending,

@@ -1,8 +1,8 @@
 //! `serve`: from nothing to a listening bank, and back down in order.
 //!
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
-//! a stop: no new requests, open ones end, due schedules that have begun end, the last money commits, the database stops.
-//! Where the timers of the process cannot be relied upon any more, it stops and starts anew.
+//! a stop: no new requests, open ones end, due schedules that have begun end, what is left is sealed, the last money commits,
+//! the database stops. Where the timers of the process cannot be relied upon any more, it stops and starts anew.
 
 use super::{CLOSE_SAMPLE_ADMIN, background::Background, settings};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     terminal,
 };
 use embedded_postgres::State;
-use platform::{Error, GuardedClock, Platform, login, migrations};
+use platform::{Error, GuardedClock, Platform, login, migrations, seals};
 use server::{Listeners, RateLimits};
 use std::{
     io,
@@ -48,6 +48,7 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
         }
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
+        seals::note_start(&platform).await?;
         let background = Background::start(&platform, config.check_interval);
         let listeners = (listener, health);
         let served = serve(config, &database, (platform.clone(), &clock), listeners, stop).await;

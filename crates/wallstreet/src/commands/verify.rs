@@ -1,6 +1,6 @@
 //! `verify`: the ledger recomputed, or a proof of a balance.
 //!
-//! Has exit codes of its own, which scripts can tell apart: sound, not sound, not checked.
+//! Has exit codes of its own, which scripts can tell apart: sound, not sound, not checked, and of a proof: not all proved.
 
 use super::{bank, block_on, print};
 use crate::{
@@ -11,8 +11,9 @@ use crate::{
     terminal::{self, Ink, ink},
 };
 use platform::{
-    proof,
-    verification::{self, Check, Pace, Progress, Report},
+    Clock, Secret, SystemClock, proof,
+    seals::Signer,
+    verification::{self, Check, Pace, Pins, Progress, Report},
 };
 use serde_json::json;
 use std::{
@@ -29,26 +30,44 @@ pub fn run(
     load: impl FnOnce() -> Result<Config, Failure>,
 ) -> Result<ExitCode, Failure> {
     let verified = match what {
-        Verify::Ledger(how) => load().and_then(|config| ledger(&config, how)),
+        Verify::Ledger(how) => load().and_then(|config| ledger(&config, &how)),
         Verify::Proof(which) => proof_of_balance(&which),
     };
-    let sound = verified.map_err(|failure| Failure { exit: Exit::CouldNot, ..failure })?;
-    Ok(if sound { ExitCode::SUCCESS } else { Exit::Failed.into() })
+    verified.map_err(|failure| Failure { exit: Exit::CouldNot, ..failure })
 }
 
-fn ledger(config: &Config, how: Ledger) -> Result<bool, Failure> {
+/// Whose seals are wanted: those of the keys given, else of the keys configured. The key that is derived from a secret is
+/// expected only: a copy of a database may be looked at with other secrets.
+fn pins(config: &Config, how: &Ledger) -> Result<Pins, Failure> {
+    let configured = match config.known_salt() {
+        Some(salt) => Some(Signer::of(&config.signing_seeds, &salt)?),
+        None if config.signing_seeds.is_empty() => None,
+        None => Some(Signer::of(&config.signing_seeds, &Secret::new([0]))?),
+    };
+    let (keys, expected) = match configured {
+        _ if !how.keys.is_empty() => (how.keys.clone(), Vec::new()),
+        Some(signer) if signer.is_chosen() => (signer.public(), Vec::new()),
+        Some(signer) => (Vec::new(), signer.public()),
+        None => (Vec::new(), Vec::new()),
+    };
+    Ok(Pins { seals: how.seals.clone(), keys, expected })
+}
+
+fn ledger(config: &Config, how: &Ledger) -> Result<ExitCode, Failure> {
+    let pins = pins(config, how)?;
     let database = Database::any(config)?;
     let report = block_on(async {
         let platform = bank(config, database.url()).await?;
         let mut told = Told::default();
-        let report = verification::check(&platform, Pace::Full, |step| told.tell(step)).await;
+        let report =
+            verification::check_against(&platform, &pins, Pace::Full, |step| told.tell(step)).await;
         platform.shutdown().await;
         Ok(report?)
     });
     database.close();
     let report = report?;
     print(&if how.json { document(&report) } else { lines(&report) })?;
-    Ok(report.is_sound())
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
 /// What was said about the progress: each check once, a long one every few seconds.
@@ -100,6 +119,7 @@ fn document(report: &Report) -> String {
         "sealedUpTo": size.sealed_up_to,
         "differences": report.differences(),
         "checks": checks,
+        "notes": report.notes,
     });
     format!("{document:#}")
 }
@@ -133,6 +153,9 @@ fn lines(report: &Report) -> String {
             let _ = writeln!(text, "    and {} more", differences - shown);
         }
     }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     let (entries, took) = (report.size.entries, report.took.as_secs_f64());
     let _ = match report.differences() {
         0 => writeln!(text, "\nThe ledger is sound. Entries: {entries}; time: {took:.2} s."),
@@ -142,7 +165,7 @@ fn lines(report: &Report) -> String {
     text
 }
 
-fn proof_of_balance(Proof { file, seal }: &Proof) -> Result<bool, Failure> {
+fn proof_of_balance(Proof { file, seal, key }: &Proof) -> Result<ExitCode, Failure> {
     let shown = file.display();
     let unread = |why: String| {
         Failure::new(Exit::CouldNot, format!("{shown} is no proof of a balance: {why}"))
@@ -155,32 +178,40 @@ fn proof_of_balance(Proof { file, seal }: &Proof) -> Result<bool, Failure> {
     };
     read.map_err(|error| unread(error.to_string()))?;
     let derivation = proof::read(&json).map_err(|error| unread(error.to_string()))?;
-    let findings = proof::check(&derivation, *seal);
+    let pins = proof::Pins { seal: *seal, key: *key };
+    let verdict = proof::check(&derivation, &pins, SystemClock.now());
+    print(&said(&verdict))?;
+    Ok(match (verdict.holds(), &verdict.unproved) {
+        (false, _) => Exit::Failed.into(),
+        (true, Some(_)) => Exit::Unproved.into(),
+        (true, None) => ExitCode::SUCCESS,
+    })
+}
+
+fn said(verdict: &proof::Verdict) -> String {
     let stdout = io::stdout();
     let mut text = String::new();
-    for finding in &findings {
+    for finding in &verdict.findings {
         let mark = match finding.holds {
             true => ink(&stdout, Ink::Good, "✓"),
             false => ink(&stdout, Ink::Bad, "✗"),
         };
         let _ = writeln!(text, "{mark} {}", finding.sentence);
     }
-    let holds = findings.iter().all(|finding| finding.holds);
-    let account = derivation.account;
-    let _ = match (holds, seal, &derivation.sealed) {
-        (false, ..) => writeln!(text, "\nThe proof does NOT hold."),
-        (true, Some(_), _) => writeln!(text, "\nThe proof of account {account} holds."),
-        (true, None, Some(sealed)) => writeln!(
-            text,
-            "\nThe proof of account {account} holds in itself. That the seal is the bank's, only a hash tells that you kept \
-             earlier or got elsewhere: give it with --seal (this one's is {}).",
-            sealed.seal.hash
-        ),
-        (true, None, None) => writeln!(
-            text,
-            "\nThe proof of account {account} holds in itself. No seal covers it yet: ask again in a moment."
-        ),
+    if !verdict.holds() {
+        let _ = writeln!(text, "\nThe proof does NOT hold.");
+        return text;
+    }
+    let proved = |claim: &proof::Claim| if claim.proved { "proved" } else { "not proved" };
+    let _ = match &verdict.sealed {
+        Some(claim) => writeln!(text, "\nBy the seal ({}): {}.", proved(claim), claim.sentence),
+        None => writeln!(text, "\nBy a seal: nothing, no entry of the account is sealed yet."),
     };
-    print(&text)?;
-    Ok(holds)
+    let beyond = &verdict.beyond;
+    let _ = writeln!(text, "By the server's word ({}): {}.", proved(beyond), beyond.sentence);
+    let _ = match &verdict.unproved {
+        Some(what) => writeln!(text, "{what}"),
+        None => writeln!(text, "The proof holds."),
+    };
+    text
 }

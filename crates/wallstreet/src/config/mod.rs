@@ -82,6 +82,8 @@ pub struct Config {
     pub jwt_secret: Option<Secret>,
     /// Keys the hashes of API keys; `None`: not given.
     pub api_key_salt: Option<Secret>,
+    /// Seeds of the keys that sign seals and proofs; none: derived from the salt.
+    pub signing_seeds: Vec<Secret>,
     /// Lifetimes of tokens, cost of hashes, who completes deposits.
     pub logins: Logins,
     /// How much may stand pending, and for how long.
@@ -200,6 +202,7 @@ impl Reader {
         );
         let jwt_secret = self.optional("JWT_SECRET", secrets::parse(environment));
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
+        let signing_seeds = self.optional("LEDGER_SIGNING_KEY", secrets::seeds).unwrap_or_default();
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
         let pending = self.pending();
@@ -230,6 +233,7 @@ impl Reader {
             pg_download,
             jwt_secret,
             api_key_salt,
+            signing_seeds,
             logins,
             pending,
             check_interval,

@@ -4,7 +4,7 @@
 
 use super::{Config, settings::Shown, settings::all, values::Expected};
 use crate::failure::{Exit, Failure};
-use platform::{Environment, Secret};
+use platform::{Environment, Secret, proof::Digest};
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
@@ -26,6 +26,16 @@ pub(super) fn parse(environment: Environment) -> impl Fn(&str) -> Result<Secret,
             text.len()
         ))
     }
+}
+
+/// Seeds of keys, separated by commas.
+pub(super) fn seeds(text: &str) -> Result<Vec<Secret>, Expected> {
+    let seed = |one: &str| one.trim().parse().ok().map(|Digest(bytes)| Secret::new(bytes));
+    let seeds: Option<Vec<Secret>> = text.split(',').map(seed).collect();
+    seeds.ok_or_else(|| {
+        "64 hexadecimal digits, several separated by commas; make one with `openssl rand -hex 32`"
+            .to_owned()
+    })
 }
 
 /// Where a secret that was made here is kept. The name's beginning tells the embedded PostgreSQL that it is ours.
@@ -68,6 +78,12 @@ impl Config {
             .collect()
     }
 
+    /// The secret that keys the hashes of API keys, if it was given or made already.
+    pub fn known_salt(&self) -> Option<Secret> {
+        let made = || made_already(&place(self, "API_KEY_SALT"));
+        self.api_key_salt.clone().or_else(|| self.in_development().then(made).flatten())
+    }
+
     /// The secret that signs tokens and the one that keys the hashes of API keys; made now where development lacks them.
     ///
     /// # Errors
@@ -90,6 +106,12 @@ impl Config {
         };
         Ok((kept(&self.jwt_secret, "JWT_SECRET")?, kept(&self.api_key_salt, "API_KEY_SALT")?))
     }
+}
+
+/// Reads the secret at `path`, if there is one.
+fn made_already(path: &Path) -> Option<Secret> {
+    let text = fs::read_to_string(path).ok()?;
+    whole(&text).ok().map(Secret::new)
 }
 
 /// Reads the secret at `path`; makes it first if it is not there.

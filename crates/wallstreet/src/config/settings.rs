@@ -158,6 +158,14 @@ const LOGINS: &[Setting] = &[
         "API_KEY_SALT",
         "Keys the stored hashes of API keys; at least 32 bytes. Changing it voids every key.",
     ),
+    Setting {
+        shown: Shown::Never,
+        ..setting(
+            "LEDGER_SIGNING_KEY",
+            Depends("derived from API_KEY_SALT"),
+            "Signs seals and proofs (Ed25519): 64 hexadecimal digits. Several, separated by commas: the first signs, all are the server's own.",
+        )
+    },
     setting("JWT_EXPIRATION", Value("24h"), "How long an access token lives."),
     setting(
         "JWT_REFRESH_EXPIRATION",

@@ -71,7 +71,8 @@ fn a_ledger_is_verified_beside_a_running_server_and_what_differs_is_named() {
         "✗ balances",
         "✓ holds",
         "balance is 100.00, recomputed 99.00",
-        "seal 1 (entries 1 to 1): root",
+        "(entries 1 to 1): root",
+        "entry 1: entry is another, recomputed as it was sealed",
         "The ledger is NOT sound",
     ] {
         assert!(broken.stdout.contains(part), "{part} is not in {}", broken.stdout);
@@ -92,10 +93,53 @@ fn untimed(told: &str) -> String {
         })
     };
     let line = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        // How many seals there are, the clock decides.
+        if words.get(1) == Some(&"seals") {
+            words[2] = "…";
+        }
         words.iter().map(|word| if time(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
     };
     told.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_ledger_is_held_against_kept_seals_and_keys_and_a_stopped_server_leaves_nothing_unsealed() {
+    let home = Home::new();
+    let (database, server) = serve(&home);
+    let document: Value = serde_json::from_str(&proof(&server)).unwrap();
+    server.stop();
+    let (seal, key) = (&document["data"]["head"], document["data"]["key"].as_str().unwrap());
+    let kept = format!("{}:{}", seal["number"], seal["hash"].as_str().unwrap());
+    let verify = |more: &[&str]| {
+        home.run(&[&["verify", "ledger", "--database-url", &database.url], more].concat())
+    };
+    assert!(!verify(&["--seal", &kept, "--key", key]).well().contains("note:"));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let unsealed = "SELECT count(*) FROM audit_logs WHERE number > (SELECT max(last_audit) FROM wallstreet.seals)";
+    let unsealed: i64 = runtime
+        .block_on(async { database.client().await.query_one(unsealed, &[]).await.unwrap().get(0) });
+    assert_eq!(unsealed, 0);
+    let other = "0".repeat(64);
+    for wrong in
+        [["--seal", &format!("1:{other}")], ["--seal", &format!("999:{other}")], ["--key", &other]]
+    {
+        let unlike = verify(&wrong);
+        assert_eq!(unlike.code, Some(1), "{wrong:?}: {unlike:#?}");
+    }
+    // With another secret the signer is another one: known only if somebody chose a key.
+    let strange = home.run_with(
+        &["verify", "ledger", "--database-url", &database.url],
+        &[("API_KEY_SALT", "another salt, of more than 32 bytes ...")],
+    );
+    assert!(strange.well().contains("note:"));
+    let chosen = home.run_with(
+        &["verify", "ledger", "--database-url", &database.url],
+        &[("LEDGER_SIGNING_KEY", &other)],
+    );
+    assert_eq!(chosen.code, Some(1), "{chosen:#?}");
+    home.run_with(&["verify", "ledger"], &[("LEDGER_SIGNING_KEY", "abc")])
+        .refused(2, &["LEDGER_SIGNING_KEY", "64 hexadecimal digits"]);
 }
 
 #[test]
@@ -121,22 +165,45 @@ fn a_proof_is_verified_without_a_server_a_database_or_a_configuration() {
     let verify = |more: &[&str]| {
         home.run_with(&[&["verify", "proof", &file], more].concat(), &[("PORT", "x")])
     };
-    let alone = verify(&[]).well();
+    let key = document["data"]["key"].as_str().unwrap();
+    let alone = verify(&[]);
+    assert_eq!(alone.code, Some(3), "{alone:#?}");
+    let alone = alone.stdout;
     for part in [
         "✓ Entry 1 is number 1 of this account's and left 100.00 USD.",
-        "✓ Entry 1 is under seal 1: entry 1 of 1 leads to its root.",
+        "✓ Entry 1 is under seal",
+        ": entry 1 of 1 leads to its root.",
         "✓ From 100.00, the entries since (there are 0) lead to 100.00 USD.",
         "✓ Open holds (1) take 30.00: 70.00 USD are available.",
-        "holds in itself",
+        "By the seal (not proved): entry 1 is number 1 of account",
+        "By the server's word (not proved)",
+        "Not proved: that the seal and the rest are the bank's. --key",
         hash,
+        key,
     ] {
         assert!(alone.contains(part), "{part} is not in {alone}");
     }
-    assert!(verify(&["--seal", hash]).well().contains("✓ The seal is the one you kept."));
-    let fed = home.run_fed(&["verify", "proof", "-"], &answer);
-    assert!(fed.well().contains("holds in itself"));
+    let kept = verify(&["--seal", hash]);
+    assert_eq!(kept.code, Some(3), "{kept:#?}");
+    for part in [
+        "✓ The seal is the one you kept.",
+        "By the seal (proved)",
+        "By the server's word (not proved)",
+    ] {
+        assert!(kept.stdout.contains(part), "{part} is not in {kept:#?}");
+    }
+    assert!(
+        kept.stdout.lines().last().unwrap().starts_with("Not proved: what the server claims"),
+        "{kept:#?}"
+    );
+    assert!(verify(&["--seal", hash, "--key", key]).well().ends_with("The proof holds.\n"));
+    let fed = home.run_fed(&["verify", "proof", "-", "--key", key], &answer);
+    assert!(fed.well().ends_with("The proof holds.\n"));
 
     let other = "0".repeat(64);
+    let unlike = verify(&["--key", &other]);
+    assert_eq!(unlike.code, Some(1), "{unlike:#?}");
+    assert!(unlike.stdout.contains("another key than the one you know"), "{unlike:#?}");
     let unlike = verify(&["--seal", &other]);
     assert_eq!(unlike.code, Some(1), "{unlike:#?}");
     assert!(unlike.stdout.contains("another one than the one you kept"), "{unlike:#?}");
@@ -154,4 +221,10 @@ fn what_is_no_proof_is_not_checked_and_a_hash_that_is_none_is_a_usage_error() {
     home.run(&["verify", "proof", &file]).refused(2, &["is no proof of a balance", "explain"]);
     home.run(&["verify", "proof", "nowhere.json"]).refused(2, &["nowhere.json", "No such file"]);
     home.run(&["verify", "proof", &file, "--seal", "abc"]).refused(2, &["64 hexadecimal digits"]);
+    home.run(&["verify", "proof", &file, "--key", "abc"]).refused(2, &["64 hexadecimal digits"]);
+    for (wrong, told) in
+        [("abc", "NUMBER:HASH"), ("0:abc", "from 1"), ("1:abc", "64 hexadecimal digits")]
+    {
+        home.run(&["verify", "ledger", "--seal", wrong]).refused(2, &[told]);
+    }
 }

@@ -137,6 +137,7 @@ async fn history(operations: usize, seed: u64, faulty: bool) -> Vec<String> {
 }
 
 async fn assert_sound_history(bank: &Bank) {
+    bank.seal().await;
     let report =
         platform::verification::check(&bank.platform, platform::verification::Pace::Full, |_| {});
     let report = report.await.unwrap();
