@@ -112,7 +112,7 @@ def leaf_of_audit(row, key):
         return "" if row[name] is None else f"{len(row[name].encode())}:{row[name]}"
 
     parts = [row["number"], row["id"], row["user_id"] or "", free("action"), free("resource_type")]
-    parts += [row["resource_id"] or "", free("ip_address"), free("user_agent"), free("details")]
+    parts += [row["resource_id"] or "", free("ip_address"), free("user_agent"), free("printed")]
     parts += [moment(row["created_at"]), salt(key, f"audit|{row['number']}")]
     return sha(b"\0", "|".join(parts).encode())
 
@@ -235,6 +235,7 @@ def load(directory):
 def load_trail(book):
     """Sorts the audit rows by what they tell of."""
     for row in book["audit_logs"]:
+        row["printed"] = row["details"]
         row["details"] = json.loads(row["details"] or "{}")
         if not isinstance(row["details"], dict):
             row["details"] = {}
@@ -276,23 +277,29 @@ def check_openings(book):
         differ(f"{name}, openings in the trail", len(openings), 1)
         if not openings:
             continue
-        opening, states = openings[0], ["active"]
+        opening, states, kind, suspender = openings[0], ["active"], None, None
         told = opening["details"]
         for row in rows:
             if row["action"] == "ACCOUNT_CLOSED":
                 states.append("closed")
             elif row["action"] == "ACCOUNT_UPDATED" and "status" in row["details"]:
                 states.append(row["details"]["status"])
+                kind = row["details"].get("type", kind)
+                if states[-1] == "suspended":
+                    # Older audit rows name the user, not the authority.
+                    by = row["details"].get("by", row["user_id"])
+                    suspender = "owner" if by in ("owner", account["user_id"]) else "admin"
         limits = (newest(rows, "ACCOUNT_LIMITS_CHANGED") or {"details": {}})["details"]
         freeze = newest(rows, "ACCOUNT_FROZEN", "ACCOUNT_UNFROZEN")
         freeze = freeze["details"] if freeze and freeze["action"] == "ACCOUNT_FROZEN" else {}
         for column, recomputed in {
             "user_id": told.get("userId", opening["user_id"]),
             "account_number": told.get("accountNumber"),
-            "account_type": told.get("accountType"),
+            "account_type": kind or told.get("accountType"),
             "currency": told.get("currency"),
             "created_at": opening["created_at"],
             "status": states[-1],
+            "suspended_by": suspender or "admin" if account["status"] == "suspended" else None,
             "overdraft_limit": limits.get("overdraft", "0.00"),
             "transaction_limit": limits.get("perTransaction"),
             "daily_limit": limits.get("daily"),
@@ -309,7 +316,7 @@ def fingerprint(text):
 
 def fixed(row):
     """What neither half of a transfer can change: a line."""
-    times = {"expires_at", "effective_at"}
+    times = {"expires_at", "effective_at", "complete_at"}
     return "|".join(moment(row[name]) if name in times else row[name] or "" for name in FIXED) + "\n"
 
 
@@ -504,9 +511,14 @@ def check_entries(book):
 
 
 def check_accounts(book):
-    held, total = defaultdict(Decimal), defaultdict(Decimal)
+    held, total, stands, size = (defaultdict(Decimal) for _ in range(4))
     for row in book["transactions"]:
-        if row["status"] == "pending" and row["direction"] == "out":
+        ordered = row["direction"] == "out" or row["direction"] == "in" and not row["paired_transaction_id"]
+        if row["status"] != "pending" or not ordered:
+            continue
+        stands[row["account_id"]] += 1
+        size[row["account_id"]] += sum(len((row[name] or "").encode()) for name in ("description", "metadata"))
+        if row["direction"] == "out":
             held[row["account_id"]] += Decimal(row["amount"]) - Decimal(row["captured_amount"] or 0)
     for entry in book["entries"]:
         for side, sign in (("source", 1), ("target", -1)):
@@ -532,6 +544,8 @@ def check_accounts(book):
         differ(f"{name}, number of entries", account["entry_count"], str(len(history)))
         free = balance - held[account["id"]]
         differ(f"{name}, available balance", Decimal(account["available_balance"]), free)
+        differ(f"{name}, pending orders", account["pending_count"], str(stands[account["id"]]))
+        differ(f"{name}, bytes on pending orders", account["pending_bytes"], str(size[account["id"]]))
         overdraft = Decimal(account["overdraft_limit"])
         differ(f"{name}, further below zero than allowed", Decimal(account["available_balance"]) < -overdraft, False)
         newest = max((moment(one["entry"]["recorded_at"]) for one in history), default="")

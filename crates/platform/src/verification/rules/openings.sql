@@ -7,6 +7,10 @@ WITH told AS (
            (array_agg(CASE action WHEN 'ACCOUNT_CLOSED' THEN 'closed' ELSE details ->> 'status' END
                       ORDER BY created_at DESC, id DESC)
                 FILTER (WHERE action = 'ACCOUNT_CLOSED' OR action = 'ACCOUNT_UPDATED' AND details ? 'status'))[1] AS status,
+           (array_agg(details ->> 'type' ORDER BY created_at DESC, id DESC)
+                FILTER (WHERE action = 'ACCOUNT_UPDATED' AND details ? 'type'))[1] AS type,
+           (array_agg(coalesce(details ->> 'by', user_id::text) ORDER BY created_at DESC, id DESC)
+                FILTER (WHERE action = 'ACCOUNT_UPDATED' AND details ->> 'status' = 'suspended'))[1] AS suspender,
            (array_agg(details ORDER BY created_at DESC, id DESC)
                 FILTER (WHERE action = 'ACCOUNT_LIMITS_CHANGED'))[1] AS limits,
            (array_agg(CASE action WHEN 'ACCOUNT_FROZEN' THEN details ELSE '{}' END ORDER BY created_at DESC, id DESC)
@@ -19,10 +23,13 @@ SELECT 'account ' || coalesce(a.id, t.id), f.what, f.stored, f.recomputed
     ('openings in the trail', coalesce(t.openings, 0)::text, '1'),
     ('owner', a.user_id::text, coalesce(t.opening ->> 'userId', t.opening ->> 'by')),
     ('number', a.account_number, t.opening ->> 'accountNumber'),
-    ('type', a.account_type, t.opening ->> 'accountType'),
+    ('type', a.account_type, coalesce(t.type, t.opening ->> 'accountType')),
     ('currency', a.currency, t.opening ->> 'currency'),
     ('created at', to_jsonb(a.created_at) #>> '{}', t.opening ->> 'at'),
     ('status', a.status, coalesce(t.status, 'active')),
+    -- Older audit rows name the user, not the authority.
+    ('suspended by', a.suspended_by, CASE WHEN a.status = 'suspended' THEN
+         CASE WHEN t.suspender IN ('owner', a.user_id::text) THEN 'owner' ELSE 'admin' END END),
     ('overdraft limit', a.overdraft_limit::text, coalesce(t.limits ->> 'overdraft', '0.00')),
     ('transaction limit', a.transaction_limit::text, t.limits ->> 'perTransaction'),
     ('daily limit', a.daily_limit::text, t.limits ->> 'daily'),

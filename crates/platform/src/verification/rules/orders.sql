@@ -42,12 +42,14 @@ compared AS (
                t.id, '|', t.account_id, '|', t.transaction_type, '|', t.direction, '|', t.amount, '|', t.currency, '|',
                t.reference_number, '|', t.counterparty_account_id, '|', t.paired_transaction_id, '|',
                t.reverses_transaction_id, '|', to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10),
+               '|', to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               '|', to_char(t.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10),
                CASE WHEN p.id IS NOT NULL THEN concat(
                p.id, '|', p.account_id, '|', p.transaction_type, '|', p.direction, '|', p.amount, '|', p.currency, '|',
                p.reference_number, '|', p.counterparty_account_id, '|', p.paired_transaction_id, '|',
                p.reverses_transaction_id, '|', to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10)) END),
+               '|', to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               '|', to_char(p.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10)) END),
                'UTF8')), 1, 16), 'hex') END AS digest,
            CASE WHEN t.description IS NOT NULL OR t.metadata IS DISTINCT FROM '{}' THEN
                encode(substr(sha256(convert_to(concat('"' || t.description, chr(10), t.metadata), 'UTF8')), 1, 16),
