@@ -174,7 +174,7 @@ async fn what_is_written_on_pending_orders_is_counted_as_the_database_keeps_it()
     // {"a": 1, "b": [1, 2]} and two letters of two bytes.
     let first = order(&bank, &ada, written(&account, "äö", r#"{"b":[1,2],"a":1}"#)).await.unwrap();
     assert_eq!(pending(&bank, &account).await, (1, 25));
-    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(166));
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(167));
     let error = order(&bank, &ada, written(&account, "", &large)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -182,7 +182,7 @@ async fn what_is_written_on_pending_orders_is_counted_as_the_database_keeps_it()
          transactions are above the limit of 200: send less, process or cancel some, or wait until \
          they expire"
     );
-    let fits = format!(r#"{{"x":"{}"}}"#, "x".repeat(165));
+    let fits = format!(r#"{{"x":"{}"}}"#, "x".repeat(166));
     order(&bank, &ada, written(&account, "", &fits)).await.unwrap();
     assert_eq!(pending(&bank, &account).await, (2, 200));
     orders::cancel(&bank.platform, &ada, first.id, None).await.unwrap();
