@@ -230,6 +230,37 @@ async fn documented_rows_survive_the_way_down_to_the_document_and_back() {
     assert_eq!(after, before);
 }
 
+#[tokio::test]
+async fn who_suspended_an_account_and_paused_a_schedule_is_read_from_the_trail() {
+    let database = testkit::database().await;
+    let client = database.client().await;
+    migrations::down(&database.url, 14).await.unwrap();
+    let rows = "INSERT INTO users (email, password_hash, first_name, last_name)
+             VALUES ('ada@example.com', 'x', 'Ada', 'L'), ('root@example.com', 'x', 'Root', 'R');
+        INSERT INTO accounts (user_id, account_number, account_type, status, updated_at)
+             SELECT id, 'WS00000000000' || n, 'checking', CASE WHEN n < 4 THEN 'suspended' ELSE 'active' END, '2020-01-01'
+               FROM users, generate_series(1, 4) n WHERE email = 'ada@example.com';
+        INSERT INTO wallstreet.schedules (id, user_id, account_id, transaction_type, amount, currency, metadata,
+                start_at, time_zone, missed, status, created_at, updated_at)
+             SELECT id, user_id, id, 'withdrawal', 1, 'USD', '{}', now(), 'UTC', 'run',
+                    CASE WHEN status = 'suspended' THEN 'paused' ELSE 'active' END, now(), now() FROM accounts;
+        INSERT INTO audit_logs (user_id, action, resource_type, resource_id, details, created_at)
+             SELECT u.id, kind || '_UPDATED', lower(kind), a.id, jsonb_build_object('status', change.status),
+                    '2020-01-01'::timestamp + day * interval '1 day'
+               FROM (VALUES (1, 'root', 1), (1, 'ada', 2), (2, 'ada', 1), (2, 'root', 2)) AS said (n, who, day)
+               JOIN users u ON u.email = who || '@example.com'
+               JOIN accounts a ON a.account_number = 'WS00000000000' || n
+               CROSS JOIN (VALUES ('ACCOUNT', 'suspended'), ('SCHEDULE', 'paused')) AS change (kind, status)";
+    client.batch_execute(rows).await.unwrap();
+    migrations::up(&database.url, None).await.unwrap();
+    let told = "SELECT string_agg(concat_ws(' ', coalesce(suspended_by, '-'), coalesce(pause_reason, '-')), ', '
+                                  ORDER BY account_number) FROM accounts a JOIN wallstreet.schedules s USING (id)
+                 WHERE a.updated_at = '2020-01-01'";
+    let told: String = client.query_one(told, &[]).await.unwrap().get(0);
+    // Nobody is known to have suspended the third, so it was an administrator.
+    assert_eq!(told, "owner owner, admin administrator, admin owner, - -");
+}
+
 #[test]
 fn the_migrations_in_the_binary_are_the_files_of_the_directory() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
