@@ -55,6 +55,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("MAX_PENDING_PER_ACCOUNT", "many", "a whole number"),
     ("MAX_PENDING_BYTES_PER_ACCOUNT", "1MiB", "a whole number"),
     ("PENDING_EXPIRY", "30", "0 for never"),
+    ("CLOCK_TOLERANCE", "10", "whole number and its unit"),
+    ("CLOCK_SETTLE", "0s", "between 1s and 3650d"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),
