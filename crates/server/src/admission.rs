@@ -209,5 +209,8 @@ pub(crate) async fn admit(
     {
         return refusal;
     }
+    if operation.is_public() && !operation.takes_body() {
+        return next.run(request).await;
+    }
     body::arrive(app, operation, request, next).await
 }

@@ -268,8 +268,8 @@ async fn four_addresses_that_fill_everything_do_not_keep_a_fifth_out() {
         ["", "GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
     {
         let mut crowd = Vec::new();
-        for number in 0..400 {
-            let mut stream = server.connect_from(2 + number % 4).await;
+        for last in [2, 3, 4, 5].repeat(100) {
+            let mut stream = server.connect_from(last).await;
             stream.write_all(beginning.as_bytes()).await.unwrap();
             crowd.push(stream);
         }
@@ -306,8 +306,8 @@ async fn who_is_being_served_is_not_cut_off_for_a_newcomer() {
 async fn the_port_for_health_answers_for_health_alone_and_when_the_other_is_full() {
     let server = listen(Settings { max_connections: 1, ..settings() }).await;
     let mut crowd = Vec::new();
-    for number in 0..100 {
-        crowd.push(server.connect_from(2 + number % 100).await);
+    for last in 2..102 {
+        crowd.push(server.connect_from(last).await);
     }
     for (path, status) in
         [("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/api/v1/accounts", 404)]

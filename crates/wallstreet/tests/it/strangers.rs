@@ -140,7 +140,8 @@ fn a_thousand_connections_keep_nobody_else_out_and_a_port_of_its_own_tells_healt
     let server = start(&home, &["MAX_CONNECTIONS=200", "HEALTH_PORT=0"]);
     let said = server.said();
     let health = said.lines().find(|line| line.contains("/readyz")).unwrap();
-    let health: u16 = health.split("/readyz").next().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    let health: u16 =
+        health.split("/readyz").next().unwrap().rsplit(':').next().unwrap().parse().unwrap();
     let mut crowd = Vec::new();
     for number in 0..1000 {
         let from = format!("127.0.0.{}:0", 2 + number % 4).parse().unwrap();
