@@ -8,7 +8,7 @@ use platform::{
     Error,
     accounts::Account,
     error::Forbidden,
-    orders::{self, Draft},
+    orders::{self, Draft, Price},
     transactions::{Metadata, RateSource, Transaction},
     verification::{self, Difference, Pace, Pins, Report},
 };
@@ -476,9 +476,9 @@ async fn captures_reversals_exchanges_and_business_dates_leave_the_ledger_sound(
     let sent = order(&bank, &ada, transfer(&one, &two, "8")).await.unwrap();
     reverse(sent.id, Some("2.50")).await;
     reverse(sent.id, Some("0.50")).await;
-    for cents in ["10.01", "0.07", "3.33"] {
+    for cents in ["10.01", "1.07", "3.33"] {
         let rate = Rate::parse("0.9137265").unwrap();
-        let exchange = Some((rate, RateSource::parse("a test").unwrap()));
+        let exchange = Some(Price::Rate(rate, RateSource::parse("a test").unwrap()));
         let bought = Draft { exchange, ..transfer(&one, &euros, cents) };
         let bought = order(&bank, &ada, bought).await.unwrap();
         if cents == "3.33" {
