@@ -156,14 +156,23 @@ async fn the_check_of_the_ledger_is_asked_for_and_read_and_names_what_differs() 
     assert_eq!((&first["stored"], &first["recomputed"]), (&json!("12.00"), &json!("13.00")));
 }
 
-/// Exports the four tables as `docs/proof.md` says; false: this machine has no psql.
+/// Exports the seven tables as `docs/proof.md` says; false: this machine has no psql.
 fn export(api: &Api, home: &Path) -> bool {
     fs::create_dir_all(home.join("dump")).unwrap();
     let table = |name: &str| {
         let file = home.join("dump").join(name.rsplit('.').next().unwrap());
-        format!("\\copy {name} TO '{}.csv' WITH (FORMAT csv, HEADER)\n", file.display())
+        format!("\\copy {name} TO '{}.csv' WITH (FORMAT csv, HEADER, NULL '\\N')\n", file.display())
     };
-    let tables = ["accounts", "transactions", "wallstreet.entries", "wallstreet.seals"].map(table);
+    let tables = [
+        "accounts",
+        "transactions",
+        "audit_logs",
+        "wallstreet.entries",
+        "wallstreet.exchanges",
+        "wallstreet.rounding",
+        "wallstreet.seals",
+    ];
+    let tables = tables.map(table);
     let script = home.join("export.sql");
     fs::write(&script, format!("SET TIME ZONE 'UTC';\n{}", tables.concat())).unwrap();
     psql(&api.bank.database.url, &script).is_some_and(|output| output.status.success())
