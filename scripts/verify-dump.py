@@ -23,7 +23,7 @@ import re
 import sys
 from collections import defaultdict
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation, getcontext
 
 COLUMNS = (
     "id transaction_id source_id target_id amount currency source_seq source_balance "
@@ -39,6 +39,8 @@ SHARED = "id transaction_id source_id target_id amount currency recorded_at effe
 LATE, PATIENCE = timedelta(minutes=5), timedelta(seconds=60)
 MOST = Decimal("9999999999999.99")
 wrong, unproved = [], []
+# What is no number is unlike every number, and smaller than none.
+getcontext().traps[InvalidOperation] = False
 
 
 def differ(what, stored, recomputed):
@@ -51,6 +53,10 @@ def differ(what, stored, recomputed):
 
 def sha(*parts):
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def number(text):
+    return Decimal("NaN" if text is None else text)
 
 
 def money(value):
@@ -193,7 +199,7 @@ def rows(directory, name):
     lines, line = [], []
     for field in re.finditer(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|\Z)', text):
         quoted, plain, end = field.groups()
-        line.append((plain or None) if quoted is None else quoted.replace('""', '"'))
+        line.append((None if plain in ("", "\\N") else plain) if quoted is None else quoted.replace('""', '"'))
         if end != ",":
             lines.append(line)
             line = []
@@ -222,7 +228,7 @@ def load(directory):
                         "entry": entry,
                         "seq": int(entry[f"{side}_seq"]),
                         "moved": sign * Decimal(entry["amount"]),
-                        "left": Decimal(entry[f"{side}_balance"]),
+                        "left": number(entry[f"{side}_balance"]),
                         "effective": moment(entry["effective_at"] or entry["recorded_at"]),
                     }
                 )
@@ -336,7 +342,7 @@ def check_words(book, row, creating):
         differ(f"{name}, description and metadata", words(row), told.get("words"))
     ended = [row for row in book["of"]["transaction"][creating["thing"]] if row["action"] in ENDINGS]
     # Once a row is changed, the database's own clock says when, and nothing else does.
-    if not ended and not updated and row["reversed_amount"] and Decimal(row["reversed_amount"]) == 0:
+    if not ended and not updated and number(row["reversed_amount"]) == 0:
         differ(f"{name}, updated at", row["updated_at"], row["created_at"])
 
 
@@ -431,7 +437,7 @@ def check_spending(book):
         eve = str(date.fromisoformat(newest_day) - timedelta(days=1)) + " 23"
         late = sum((amount for made, amount, *_ in orders if made.startswith(eve)), Decimal(0))
         day = (date.fromisoformat(newest_day) - date(1970, 1, 1)).days
-        stored = Decimal(account["spent_amount"] or "NaN")
+        stored = number(account["spent_amount"])
         # Orders older than the columns were not counted.
         if account["id"] in book["opened_before"] and account["spent_day"] == "0" and stored == 0:
             continue
@@ -456,8 +462,8 @@ def check_exchanges(book):
         halves = [sent["amount"], sent["currency"], got["amount"], got["currency"]]
         differ(f"{name}, amounts", terms, halves)
         differ(f"{name}, created at", moment(row["created_at"]), utc(sent["created_at"]))
-        source, target = Decimal(row["source_amount"] or "NaN"), Decimal(row["target_amount"] or "NaN")
-        rate, remainder = Decimal(row["rate"] or "NaN"), Decimal(row["remainder"] or "NaN")
+        source, target = number(row["source_amount"]), number(row["target_amount"])
+        rate, remainder = number(row["rate"]), number(row["remainder"])
         back = sent["reverses_transaction_id"]
         differ(f"{name}, remainder", remainder, source - target * rate if back else source * rate - target)
         if row["transaction_id"] in agreed:
@@ -467,12 +473,17 @@ def check_exchanges(book):
             differ(f"{name}, remainder in the trail", row["remainder"], told["remainder"])
         if sent["status"] == "completed":
             left[row["source_currency"] if back else row["target_currency"]] += remainder
+    rounded = set()
     for entry in book["entries"]:
         if not entry["source_seq"] and not entry["target_seq"]:
             gain = entry["target_id"][:23] == BANK + "4"
             left[entry["currency"]] -= Decimal(entry["amount"]) * (1 if gain else -1)
+            again = entry["transaction_id"] in rounded
+            differ(f"entry {entry['id']}, rounds its transaction once more", again, False)
+            rounded.add(entry["transaction_id"])
     for row in book["rounding"]:
-        differ(f"currency {row['currency']}, carried by rounding", row["carried"] and Decimal(row["carried"]), left.pop(row["currency"], 0))
+        rest = left.pop(row["currency"], 0)
+        differ(f"currency {row['currency']}, carried by rounding", number(row["carried"]), rest)
     for currency, rest in left.items():
         differ(f"currency {currency}, carried by rounding", 0, rest)
 
@@ -540,19 +551,19 @@ def check_accounts(book):
             if now[0] < earlier[0] or now[1] <= earlier[1]:
                 differ(f"{name}, entry {entry['id']}", "older than the one before", "newer")
             earlier = now
-        differ(f"{name}, balance", Decimal(account["balance"]), balance)
+        differ(f"{name}, balance", number(account["balance"]), balance)
         differ(f"{name}, number of entries", account["entry_count"], str(len(history)))
         free = balance - held[account["id"]]
-        differ(f"{name}, available balance", Decimal(account["available_balance"]), free)
+        available, overdraft = number(account["available_balance"]), number(account["overdraft_limit"])
+        differ(f"{name}, available balance", available, free)
         differ(f"{name}, pending orders", account["pending_count"], str(stands[account["id"]]))
         differ(f"{name}, bytes on pending orders", account["pending_bytes"], str(size[account["id"]]))
-        overdraft = Decimal(account["overdraft_limit"])
-        differ(f"{name}, further below zero than allowed", Decimal(account["available_balance"]) < -overdraft, False)
+        differ(f"{name}, further below zero than allowed", available < -overdraft, False)
         newest = max((moment(one["entry"]["recorded_at"]) for one in history), default="")
         # Entries older than the column did not fill it in.
         if account["newest_entry_at"] or account["id"] not in book["opened_before"]:
             differ(f"{name}, time of its newest entry", moment(account["newest_entry_at"]), newest)
-        total[account["currency"]] += Decimal(account["balance"])
+        total[account["currency"]] += number(account["balance"])
     for currency, rest in total.items():
         differ(f"currency {currency}, sum of all accounts", rest, 0)
 
@@ -576,8 +587,7 @@ def check_transactions(book):
         wanted = Decimal(captured or (row["amount"] if row["status"] == "completed" else 0))
         wanted *= {"in": 1, "out": -1}.get(row["direction"], 0)
         differ(f"{name}, moved", moved.pop(row["id"], 0), wanted)
-        reversed_amount = row["reversed_amount"] and Decimal(row["reversed_amount"])
-        differ(f"{name}, reversed", reversed_amount, reversed_by.pop(row["id"], 0))
+        differ(f"{name}, reversed", number(row["reversed_amount"]), reversed_by.pop(row["id"], 0))
         if row["transaction_type"] == "transfer" and row["direction"]:
             other = transactions.get(row["paired_transaction_id"], defaultdict(str))
             differ(f"{name}, other half of its pair", other["paired_transaction_id"], row["id"])

@@ -165,6 +165,8 @@ fn export(api: &Api, home: &Path) -> bool {
         "transactions",
         "audit_logs",
         "wallstreet.entries",
+        "wallstreet.exchanges",
+        "wallstreet.rounding",
         "wallstreet.seals",
         "wallstreet.sealing",
     ];

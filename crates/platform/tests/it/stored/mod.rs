@@ -151,3 +151,27 @@ async fn what_somebody_with_a_purpose_would_edit_is_named() {
     let missed = unnamed(bank, &client, script, all).await;
     assert!(missed.is_empty(), "{} of the edits: {missed:#?}", missed.len());
 }
+
+#[tokio::test]
+async fn a_trail_that_an_older_version_wrote_says_less_and_is_no_difference() {
+    let world = world().await;
+    let (bank, client) = (&world.bank, world.bank.client().await);
+    edits::prepare(&client).await;
+    let older = "UPDATE audit_logs SET details =
+            details - '{digest, words, exchange, expiresAt, effectiveAt, userId}'::text[];
+        UPDATE accounts SET newest_entry_at = NULL, spent_amount = 0, spent_day = 0
+         WHERE status = 'active' AND currency = 'USD'";
+    client.batch_execute(older).await.unwrap();
+    let said = report(bank).await;
+    assert!(said.is_sound(), "{said:?}");
+    let mut script = Script::start(&client, bank.database.name()).await;
+    // What it does say still counts.
+    let changed =
+        "UPDATE transactions SET amount = amount + 1 WHERE status = 'pending' RETURNING id::text";
+    let key: String = client.query(changed, &[]).await.unwrap()[0].get(0);
+    assert!(is_named(bank, &key).await);
+    if let Some(script) = &mut script {
+        script.export(&client, "transactions").await;
+        assert!(script.run().contains(&key));
+    }
+}
