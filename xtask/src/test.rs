@@ -22,6 +22,7 @@ pub fn run(arguments: &[&str]) -> Result<bool> {
     println!("xtask: PostgreSQL, fmt, clippy, tests");
     let mut skipped = BTreeSet::new();
     let mut failed = Vec::new();
+    faketime();
     if let Err(why) = postgresql() {
         skipped.insert(format!("every test that needs PostgreSQL fails: {why}"));
     }
@@ -107,6 +108,23 @@ fn postgresql() -> Result<(), String> {
     no_cluster.map_err(|error| error.to_string())?;
     apt(&["install", "postgresql"])?;
     found().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Makes sure, where that is allowed, that a program can be shown another time; the tests
+/// that need it say so where it is missing.
+fn faketime() {
+    let present = || works(Command::new("faketime").arg("--version"));
+    if present() || !works(Command::new("apt-get").arg("--version")) || !is_root() {
+        return;
+    }
+    println!("xtask: installing faketime with apt-get");
+    for arguments in [&["update"][..], &["install", "faketime"]] {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments);
+        if !works(&mut apt) {
+            return;
+        }
+    }
 }
 
 fn is_root() -> bool {

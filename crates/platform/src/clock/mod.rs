@@ -3,6 +3,8 @@
 //! `docs/clocks.md` tells what it judges and what waits.
 
 mod guard;
+#[cfg(test)]
+mod guard_tests;
 mod guarded;
 mod source;
 mod sure;

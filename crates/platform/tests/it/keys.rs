@@ -2,16 +2,17 @@
 
 use crate::book::{assert_sound, count};
 use crate::money::{draft, funds, transfer};
+use jiff::SignedDuration;
 use ledger::Kind;
 use platform::{
-    Error, IdempotencyKey, Platform, SystemClock,
+    Error, Fate, IdempotencyKey, Platform, SystemClock,
     accounts::{self, AccountType},
     api_keys::{self, KeyName, NewApiKey},
     housekeeping,
     orders::{self, Draft},
 };
 use std::{collections::BTreeSet, sync::Arc};
-use testkit::{bank, settings};
+use testkit::{Bank, bank, settings};
 
 fn key(name: &str) -> Option<IdempotencyKey> {
     Some(IdempotencyKey::new(name, b"the same request").unwrap())
@@ -181,20 +182,80 @@ async fn what_was_not_found_leaves_the_key_free() {
     assert_eq!(count(&bank.client().await, "wallstreet.idempotency_keys").await, 0);
 }
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+async fn sweep_after(bank: &Bank, days: i32) {
+    bank.clock.advance(DAY * days);
+    housekeeping::sweep(&bank.platform).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_key_is_forgotten_after_a_week_and_not_before() {
+async fn a_key_has_no_second_effect_for_a_year_though_its_answer_is_kept_for_a_week() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).empty().await;
-    orders::create(&bank.platform, &ada, draft(Kind::Deposit, &account, "5"), key("k"))
-        .await
-        .unwrap();
+    let deposit = || draft(Kind::Deposit, &account, "5");
+    let refused = || draft(Kind::Withdrawal, &account, "50");
+    let done = orders::create(&bank.platform, &ada, deposit(), key("done")).await.unwrap().value;
+    orders::create(&bank.platform, &ada, refused(), key("refused")).await.unwrap_err();
+    accounts::open(&bank.platform, &ada, AccountType::Savings, None, key("opened")).await.unwrap();
+    let batch = IdempotencyKey::new("batch", b"the same request").unwrap();
+    orders::open_batch(&bank.platform, &ada, &batch).await.unwrap();
+    orders::outcome(&bank.platform, &ada, "void").await.unwrap();
+
+    sweep_after(&bank, 6).await;
+    let replay = orders::create(&bank.platform, &ada, deposit(), key("done")).await.unwrap();
+    assert!(replay.replayed && replay.value.id == done.id, "an answer is kept for a week");
+    for days in [2, 100, 256] {
+        sweep_after(&bank, days).await;
+        let other = Some(IdempotencyKey::new("done", b"another request").unwrap());
+        for (name, key) in [("done", other), ("done", key("done")), ("refused", key("refused"))] {
+            let again = orders::create(&bank.platform, &ada, deposit(), key).await.unwrap_err();
+            assert_eq!(again.code(), "idempotency_key_expired", "{name} after {days} more days");
+        }
+        for (name, code) in
+            [("opened", "idempotency_key_expired"), ("void", "idempotency_key_void")]
+        {
+            let again = accounts::open(&bank.platform, &ada, AccountType::Savings, None, key(name));
+            assert_eq!(again.await.unwrap_err().code(), code);
+            let ordered = orders::create(&bank.platform, &ada, deposit(), key(name)).await;
+            assert_eq!(ordered.unwrap_err().code(), code);
+        }
+        let again = orders::open_batch(&bank.platform, &ada, &batch).await.unwrap_err();
+        assert_eq!(again.code(), "idempotency_key_expired");
+        let fate = async |name| orders::outcome(&bank.platform, &ada, name).await;
+        let Ok(Fate::Committed { value, at }) = fate("done").await else { panic!("it was done") };
+        assert_eq!((value.id, at), (done.id, done.created_at));
+        assert!(matches!(fate("refused").await, Ok(Fate::Refused { refusal: None, .. })));
+        assert!(matches!(fate("void").await, Ok(Fate::Void { .. })));
+        assert!(matches!(fate("opened").await, Err(Error::KeyReused)));
+        assert_eq!(fate("batch").await.unwrap_err().code(), "validation_failed");
+    }
+    assert_eq!(funds(&bank, &ada, &account).await, "5.00 / 5.00");
     let client = bank.client().await;
-    bank.clock.advance(jiff::SignedDuration::from_hours(6 * 24));
-    housekeeping::sweep(&bank.platform).await.unwrap();
-    assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 1);
-    bank.clock.advance(jiff::SignedDuration::from_hours(25));
-    housekeeping::sweep(&bank.platform).await.unwrap();
+    let stubs = "wallstreet.idempotency_keys WHERE request_id = '' AND fingerprint = ''";
+    assert_eq!(count(&client, stubs).await, 5);
+    let longest = "SELECT max(octet_length(outcome)) FROM wallstreet.idempotency_keys";
+    assert!(client.query_one(longest, &[]).await.unwrap().get::<_, i32>(0) < 80, "a stub is small");
+    sweep_after(&bank, 2).await;
+    assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 0, "a year is over");
+}
+
+#[tokio::test]
+async fn more_keys_than_one_round_takes_all_become_stubs() {
+    let bank = bank().await;
+    let ada = bank.user("ada@example.com").await;
+    let client = bank.client().await;
+    let many = "INSERT INTO wallstreet.idempotency_keys
+        SELECT $1, 'k' || n, '', '\"void\"', 'r', $2::text::timestamptz FROM generate_series(1, 2500) AS n";
+    let now = bank.platform.now().to_string();
+    client.execute(many, &[&ada.user_id.0, &now]).await.unwrap();
+    bank.clock.advance(DAY * 8);
+    assert_eq!(housekeeping::sweep(&bank.platform).await.unwrap(), 2500);
+    assert_eq!(housekeeping::sweep(&bank.platform).await.unwrap(), 0);
+    bank.clock.advance(DAY * 365);
+    // The login has been forgotten with them.
+    assert!(housekeeping::sweep(&bank.platform).await.unwrap() >= 2500);
     assert_eq!(count(&client, "wallstreet.idempotency_keys").await, 0);
 }
 

@@ -4,6 +4,7 @@
 
 mod batches;
 mod book;
+mod clocks;
 mod contention;
 mod exchange;
 mod guards;

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod clocks;
 mod commands;
 mod configuration;
 mod crash;

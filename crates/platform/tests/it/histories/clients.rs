@@ -299,7 +299,9 @@ impl World {
             tokio::join!(self.ask(&mut other, Ask::Create(new), key, false), asking);
         let agree = match (fate, &record.said[0]) {
             (Ok(Fate::Committed { value, .. }), Said::Done { id, .. }) => value.id.0 == *id,
-            (Ok(Fate::Refused { refusal, .. }), Said::Refused(code, _)) => refusal.code() == *code,
+            (Ok(Fate::Refused { refusal, .. }), Said::Refused(code, _)) => {
+                refusal.as_ref().is_some_and(|refusal| refusal.code() == *code)
+            }
             (Ok(Fate::Void { .. }), said) => matches!(said, Said::Void | Said::Nothing),
             (Ok(_), _) => false,
             (Err(Error::Unavailable { .. } | Error::Conflict(Conflict::InFlight)), _) => true,
