@@ -25,7 +25,7 @@ async fn a_retry_gets_the_first_outcome_and_moves_nothing() {
     let account = bank.account(&ada).empty().await;
     let deposit = draft(Kind::Deposit, &account, "5");
     let first = orders::create(&bank.platform, &ada, deposit.clone(), key("k")).await.unwrap();
-    bank.clock.advance(jiff::SignedDuration::from_hours(23));
+    bank.clock.advance(SignedDuration::from_hours(23));
     let again = orders::create(&bank.platform, &ada, deposit, key("k")).await.unwrap();
     assert!(again.replayed && !first.replayed);
     assert_eq!((again.at, again.value.id), (first.at, first.value.id));
@@ -53,12 +53,12 @@ async fn a_retry_after_the_order_has_expired_hears_of_the_first_outcome() {
     let bank = bank().await;
     let ada = bank.user("ada@example.com").await;
     let account = bank.account(&ada).with("5").await;
-    let soon = bank.platform.now() + jiff::SignedDuration::from_mins(1);
+    let soon = bank.platform.now() + SignedDuration::from_mins(1);
     let hold = draft(Kind::Withdrawal, &account, "5");
     let hold = Draft { complete: false, expires: Some(soon), ..hold };
     let create = async |key| orders::create(&bank.platform, &ada, hold.clone(), key).await;
     let first = create(key("k")).await.unwrap();
-    bank.clock.advance(jiff::SignedDuration::from_mins(2));
+    bank.clock.advance(SignedDuration::from_mins(2));
     let again = create(key("k")).await.unwrap();
     assert!(again.replayed);
     assert_eq!(again.value.id, first.value.id);
@@ -162,10 +162,10 @@ async fn a_retry_after_the_api_key_has_expired_hears_of_the_first_outcome() {
         name: KeyName::parse("ci").unwrap(),
         permissions: BTreeSet::new(),
         rate_limit: 100,
-        expires_at: Some(bank.platform.now() + jiff::SignedDuration::from_mins(1)),
+        expires_at: Some(bank.platform.now() + SignedDuration::from_mins(1)),
     };
     let first = api_keys::issue(&bank.platform, &ada, new.clone(), key("k")).await.unwrap();
-    bank.clock.advance(jiff::SignedDuration::from_mins(2));
+    bank.clock.advance(SignedDuration::from_mins(2));
     let again = api_keys::issue(&bank.platform, &ada, new, key("k")).await.unwrap();
     assert!(again.replayed);
     assert_eq!(again.value.key.id, first.value.key.id);
