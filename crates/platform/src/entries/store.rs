@@ -104,15 +104,18 @@ pub(super) async fn places<const N: usize>(
     let borders: Vec<Option<Utc>> = borders.into_iter().map(|border| border.map(Utc)).collect();
     let late = basis == Basis::Effective;
     let rows = connection.query(PLACES, &[&account.0, &borders, &late]).await?;
-    let places = rows.iter().map(read_place).collect::<Result<Vec<_>>>()?;
+    let places = rows.iter().map(|row| read_place(account, row)).collect::<Result<Vec<_>>>()?;
     // A search that met a gap has no end.
     <[Place; N]>::try_from(places).map_err(|_| broken(account, 0))
 }
 
-fn read_place(row: &Row) -> Result<Place> {
-    let Numeric(balance) = row.try_get("balance")?;
+fn read_place(account: AccountId, row: &Row) -> Result<Place> {
+    let sequence = row.try_get("sequence")?;
+    // An entry that is counted and not there has left no balance.
+    let balance = row.try_get::<_, Option<Numeric>>("balance")?;
+    let Numeric(balance) = balance.ok_or_else(|| broken(account, sequence))?;
     Ok(Place {
-        sequence: row.try_get("sequence")?,
+        sequence,
         balance,
         newest: row.try_get("newest")?,
         recorded: maybe_time(row, "recorded")?,

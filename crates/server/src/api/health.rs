@@ -123,7 +123,10 @@ pub(crate) struct EachService {
     api: Condition,
     database: Condition,
     redis: Condition,
-    clock: Condition,
+    /// Absent where time is not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    clock: Option<Condition>,
 }
 
 /// What this is
@@ -171,7 +174,7 @@ pub(crate) async fn health(State(app): State<App>) -> Reply<Health> {
 pub(crate) async fn detailed(State(platform): State<Platform>) -> Answer<Services> {
     let database = condition(&platform).await;
     let time = platform.time().map(|standing| Standing::from(&*standing));
-    let clock = time.as_ref().map_or(Condition::Disabled, |time| time.status);
+    let clock = time.as_ref().map(|time| time.status);
     let redis = Condition::Disabled;
     let services = EachService { api: Condition::Healthy, database, redis, clock };
     let services = Services { status: database, services, time };
