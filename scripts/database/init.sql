@@ -817,4 +817,28 @@ CREATE TRIGGER entries_identified_first BEFORE INSERT ON wallstreet.entries
 INSERT INTO wallstreet.migrations (number, name, checksum)
     VALUES (11, '011_seals', '80735c13704877b4e26ba0632ca2f4991ea6b09c558424eaa6e1268a27ea1d9c');
 
+-- 016_time
+
+-- Idempotency keys are kept for a year, the answers under them for a week: then a row
+-- shrinks to a stub, whose outcome begins with {"stub". A new key is in one index by
+-- age, as before; a stub is in another one.
+
+DROP INDEX wallstreet.idempotency_keys_age;
+CREATE INDEX idempotency_keys_age ON wallstreet.idempotency_keys (created_at)
+    WHERE strpos(key, ' ') = 0 AND NOT starts_with(coalesce(outcome, ''), '{"stub"');
+CREATE INDEX idempotency_keys_stubs ON wallstreet.idempotency_keys (created_at)
+    WHERE starts_with(coalesce(outcome, ''), '{"stub"');
+
+-- When the counter of a machine began, by the time of the server that was sure of it:
+-- so the next process there knows what its clock should show.
+
+CREATE TABLE wallstreet.clocks (
+    counter uuid PRIMARY KEY,
+    began_at timestamptz NOT NULL,
+    noted_at timestamptz NOT NULL
+);
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (16, '016_time', '85410289e7d6950229d710cfec930c47ba590918ca47e040419f319d440c38bb');
+
 COMMIT;
