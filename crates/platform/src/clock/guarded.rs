@@ -14,7 +14,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// How often time is judged.
@@ -64,7 +63,6 @@ struct Shared {
     counter: Option<Uuid>,
     judging: Mutex<Judging>,
     published: RwLock<Published>,
-    broken: Notify,
 }
 
 struct Judging {
@@ -105,7 +103,6 @@ impl GuardedClock {
             counter,
             judging: Mutex::new(Judging { guard, source, told: Vec::new() }),
             published: RwLock::new(published),
-            broken: Notify::new(),
         }))
     }
 
@@ -153,14 +150,6 @@ impl GuardedClock {
     pub(super) fn long_sure(&self) -> Option<LongSure> {
         (!self.standing().deletions_wait).then(|| LongSure(self.now()))
     }
-
-    /// Ends when the counter that timers go by has run backwards. The kernel never
-    /// lets it; a machine that is made to see another time can. No timer of this
-    /// process can be relied upon from then on.
-    pub fn broken(&self) -> impl Future<Output = ()> + use<> {
-        let shared = Arc::clone(&self.0);
-        async move { shared.broken.notified().await }
-    }
 }
 
 impl Clock for GuardedClock {
@@ -198,9 +187,6 @@ impl Shared {
         let mut judging = self.judging();
         let (counted, machine) = judging.source.read();
         judging.guard.tick(counted, machine);
-        if judging.source.is_broken() {
-            self.broken.notify_one();
-        }
         self.publish(&mut judging);
     }
 

@@ -11,12 +11,6 @@ pub trait Source: Send {
 
     /// Names the counter, where another process can read the same one.
     fn counter(&self) -> Option<Uuid>;
-
-    /// Whether the counter that timers go by has run backwards: they never come, or
-    /// all at once.
-    fn is_broken(&self) -> bool {
-        false
-    }
 }
 
 /// How far [`Instant`] may be from the kernel's uptime, which is told in hundredths
@@ -30,7 +24,6 @@ pub struct Machine {
     counted: i64,
     seen: Instant,
     boot: Option<Uuid>,
-    broken: bool,
 }
 
 impl Machine {
@@ -38,7 +31,7 @@ impl Machine {
     pub fn new() -> Self {
         let (uptime, boot) = (uptime(), boot());
         let counted = uptime.unwrap_or_default();
-        Self { counted, seen: Instant::now(), boot: uptime.and(boot), broken: false }
+        Self { counted, seen: Instant::now(), boot: uptime.and(boot) }
     }
 }
 
@@ -51,8 +44,6 @@ impl Default for Machine {
 impl Source for Machine {
     fn read(&mut self) -> (i64, i64) {
         let now = Instant::now();
-        let back = self.seen.saturating_duration_since(now);
-        self.broken |= back.as_micros() > COARSE.unsigned_abs().into();
         let moved = now.saturating_duration_since(self.seen).as_micros();
         let expected = self.counted.saturating_add(i64::try_from(moved).unwrap_or(i64::MAX));
         self.seen = now;
@@ -66,10 +57,6 @@ impl Source for Machine {
 
     fn counter(&self) -> Option<Uuid> {
         self.boot
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken
     }
 }
 

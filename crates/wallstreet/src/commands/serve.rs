@@ -2,7 +2,6 @@
 //!
 //! Order of a start: settings, port, database, schema, sample administrator, HTTP. What fails cheaply fails first. Order of
 //! a stop: no new requests, open ones end, due schedules that have begun end, the last money commits, the database stops.
-//! Where the timers of the process cannot be relied upon any more, it stops and starts anew.
 
 use super::{CLOSE_SAMPLE_ADMIN, background::Background, settings};
 use crate::{
@@ -17,8 +16,7 @@ use server::RateLimits;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -39,43 +37,21 @@ pub fn run(config: &Config) -> Result<ExitCode, Failure> {
     let database = Database::own(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let (platform, clock) = open(config, &database).await?;
+        let platform = open(config, &database).await?;
         let signals = Signals::catch()?;
         welcome(config, &platform, listener.local_addr()?, since).await?;
         let stop = signals.asked();
         let background = Background::start(&platform, config.check_interval);
-        let served = serve(config, &database, (platform.clone(), &clock), listener, stop).await;
+        let served = serve(config, &database, platform.clone(), listener, stop).await;
         background.stop().await;
         platform.shutdown().await;
         served
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
     database.close();
-    match served? {
-        End::Asked => {
-            terminal::say("Stopped.");
-            Ok(ExitCode::SUCCESS)
-        }
-        End::Anew => Err(start_anew()),
-    }
-}
-
-/// Why it serves no longer.
-enum End {
-    /// A signal came.
-    Asked,
-    /// Timers cannot be relied upon any more.
-    Anew,
-}
-
-/// The same command in the same process, from the beginning; returns only if that fails.
-fn start_anew() -> Failure {
-    terminal::say("Starting anew: the machine's counter ran backwards, and timers go by it.");
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return error.into(),
-    };
-    Command::new(program).args(std::env::args_os().skip(1)).exec().into()
+    served?;
+    terminal::say("Stopped.");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes the port before a database is started for nothing.
@@ -108,10 +84,7 @@ fn other(port: u16) -> u16 {
 }
 
 /// The bank on an up-to-date schema.
-async fn open(
-    config: &Config,
-    database: &Database,
-) -> Result<(Platform, Arc<GuardedClock>), Failure> {
+async fn open(config: &Config, database: &Database) -> Result<Platform, Failure> {
     database::answer(config, database).await?;
     let applied = migrations::up(database.url(), None).await?;
     match applied.len() {
@@ -123,8 +96,7 @@ async fn open(
     let (jwt_secret, api_key_salt) = config.secrets()?;
     let settings = settings(config, jwt_secret, api_key_salt);
     let clock = Arc::new(GuardedClock::start(config.clock));
-    let platform = Platform::connect(database.url(), settings, Arc::clone(&clock) as _).await?;
-    Ok((platform, clock))
+    Ok(Platform::connect(database.url(), settings, clock).await?)
 }
 
 /// Sees to the sample administrator, and tells where everything is.
@@ -166,30 +138,27 @@ async fn welcome(
 async fn serve(
     config: &Config,
     database: &Database,
-    (platform, clock): (Platform, &GuardedClock),
+    platform: Platform,
     listener: TcpListener,
     asked: impl Future<Output = ()>,
-) -> Result<End, Failure> {
+) -> Result<(), Failure> {
     let (lose, lost) = oneshot::channel();
     let watched = match database {
         Database::Embedded(server) => Some(Arc::clone(server)),
         Database::Remote(_) | Database::Neighbour { .. } => None,
     };
-    let broken = clock.broken();
     let stop = async move {
         tokio::select! {
             () = asked => {}
-            () = broken => drop(lose.send(None)),
-            why = failed(watched) => drop(lose.send(Some(why))),
+            why = failed(watched) => drop(lose.send(why)),
         }
     };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     server::serve(listener, platform, http(config), stop).await?;
     match lost.await {
-        Ok(Some(why)) => Err(Failure::new(Exit::DatabaseUnavailable, why)),
-        Ok(None) => Ok(End::Anew),
+        Ok(why) => Err(Failure::new(Exit::DatabaseUnavailable, why)),
         // Nobody lost it: the sender is gone.
-        Err(_) => Ok(End::Asked),
+        Err(_) => Ok(()),
     }
 }
 

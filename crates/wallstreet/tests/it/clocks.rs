@@ -35,7 +35,6 @@ struct Trial {
     port: u16,
     server: bool,
     settle: &'static str,
-    counter: bool,
 }
 
 impl Trial {
@@ -49,7 +48,7 @@ impl Trial {
         };
         let home = Home::new();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let trial = Self { home, library, port: free, server: false, settle: "1s", counter: false };
+        let trial = Self { home, library, port: free, server: false, settle: "1s" };
         trial.set("+0");
         Some(trial)
     }
@@ -94,12 +93,11 @@ impl Trial {
             command.env("WALLSTREET_PG_BIN", programs);
         }
         if self.server {
-            let monotonic = if self.counter { "0" } else { "1" };
             command
                 .env("LD_PRELOAD", &self.library)
                 .env("FAKETIME_TIMESTAMP_FILE", self.clock())
                 .env("FAKETIME_NO_CACHE", "1")
-                .env("FAKETIME_DONT_FAKE_MONOTONIC", monotonic);
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
         Running::start(&mut command)
     }
@@ -245,28 +243,6 @@ fn both_clocks_go_to_and_fro() {
     let Some(trial) = Trial::new("both_clocks_go_to_and_fro") else { return };
     let programs = trial.move_database();
     to_and_fro(&Trial { server: true, settle: "5m", ..trial }, Some(&programs));
-}
-
-#[test]
-fn a_server_whose_counter_runs_backwards_starts_anew() {
-    let Some(trial) = Trial::new("a_server_whose_counter_runs_backwards_starts_anew") else {
-        return;
-    };
-    let trial = Trial { server: true, counter: true, ..trial };
-    let server = trial.start(None);
-    let customer = Customer::new(server.port);
-    until_sure(&server);
-    trial.set("+8d");
-    until_in_doubt(&server);
-    thread::sleep(Duration::from_millis(2_200));
-    customer.check();
-    trial.set("+0");
-    server.until_said("Starting anew");
-    eventually("it is ready again", || server.said().matches("Ready after").count() == 2);
-    until_sure(&server);
-    customer.check();
-    customer.check_that_it_goes_on();
-    server.stop();
 }
 
 #[test]

@@ -50,6 +50,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("BCRYPT_ROUNDS", "15", "from 10 to 14"),
     ("USERS_SETTLE", "sometimes", "true or false"),
     ("LEDGER_CHECK_INTERVAL", "5", "0 for never"),
+    ("CLOCK_TOLERANCE", "10", "whole number and its unit"),
+    ("CLOCK_SETTLE", "0s", "between 1s and 3650d"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),
