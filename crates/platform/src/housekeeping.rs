@@ -46,9 +46,7 @@ async fn clean(platform: &Platform) {
     loop {
         match sweep(platform).await {
             Ok(0) => {}
-            Ok(removed) => {
-                tracing::info!(removed, "removed expired sessions, keys and what they kept")
-            }
+            Ok(removed) => tracing::info!(removed, "removed what is old of logins and keys"),
             Err(error) => tracing::warn!(%error, "housekeeping will try again later"),
         }
         tokio::time::sleep(EVERY).await;

@@ -57,6 +57,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("PENDING_EXPIRY", "30", "0 for never"),
     ("CLOCK_TOLERANCE", "10", "whole number and its unit"),
     ("CLOCK_SETTLE", "0s", "between 1s and 3650d"),
+    ("LEDGER_SIGNING_KEY", "abc", "64 hexadecimal digits"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),
