@@ -2,7 +2,7 @@
 
 use crate::support::Api;
 use serde_json::json;
-use testkit::PASSWORD;
+use PASSWORD;
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_a_conflict_in_any_case() {
@@ -175,9 +175,9 @@ async fn a_new_password_says_how_many_api_keys_went_with_it() {
         let body = json!({"currentPassword": current, "newPassword": new, "revokeApiKeys": revoke});
         ada.post("/api/v1/auth/change-password", &body).await
     };
-    let wrong = change(testkit::PASSWORD, "Another-Horse-2", json!("yes")).await;
+    let wrong = change(PASSWORD, "Another-Horse-2", json!("yes")).await;
     wrong.names("revokeApiKeys", "invalid_type");
-    let kept = change(testkit::PASSWORD, "Another-Horse-2", json!(null)).await;
+    let kept = change(PASSWORD, "Another-Horse-2", json!(null)).await;
     assert_eq!(kept.expect(200).data(), &json!({"revokedApiKeys": 0}));
     key.get("/api/v1/users/profile").await.expect(200);
     let gone = change("Another-Horse-2", "Another-Horse-3", json!(true)).await;
