@@ -153,7 +153,9 @@ mod tests {
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while turns.state().count < MOST_OF_ONE {
+            tokio::task::yield_now().await;
+        }
         assert!(turns.take(from(1)).await.is_none());
         for left in waiting.drain(1..) {
             left.abort();

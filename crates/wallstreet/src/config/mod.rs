@@ -256,7 +256,7 @@ impl Reader {
     fn http(&mut self) -> Http {
         Http {
             max_connections: self.value("MAX_CONNECTIONS", values::number(1, 1_000_000)),
-            body_memory: self.value("BODY_MEMORY_MIB", values::number(16, 65_536)) << 20,
+            body_memory: self.value("BODY_MEMORY_MIB", values::number(16_usize, 65_536)) << 20,
             health_port: self.optional("HEALTH_PORT", values::number(0, u16::MAX)),
             trusted_proxies: self.optional("TRUSTED_PROXIES", values::networks).unwrap_or_default(),
             cors_origins: self.optional("CORS_ORIGIN", values::origins).unwrap_or_default(),
