@@ -4,6 +4,7 @@
 
 mod batches;
 mod book;
+mod chain;
 mod contention;
 mod exchange;
 mod guards;
@@ -20,6 +21,7 @@ mod outcome;
 mod past;
 mod people;
 mod programs;
+mod proofs;
 mod schedules;
 mod schema;
 mod seals;
