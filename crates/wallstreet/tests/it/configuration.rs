@@ -50,6 +50,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("BCRYPT_ROUNDS", "15", "from 10 to 14"),
     ("USERS_SETTLE", "sometimes", "true or false"),
     ("LEDGER_CHECK_INTERVAL", "5", "0 for never"),
+    ("LEDGER_SIGNING_KEY", "abc", "64 hexadecimal digits"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),
