@@ -82,7 +82,7 @@ async fn sealed_in(
     let Some(entry) = row.as_ref().map(store::read_entry).transpose()? else { return Ok(None) };
     let row = tx.find(store::ABOVE, &[&entry.id]).await?.ok_or_else(broken)?;
     let seal = store::read(&row)?;
-    let (before, last) = (seal.first_entry - 1, seal.last_entry);
+    let (before, last) = (seal.first_entry.saturating_sub(1), seal.last_entry);
     let rows = tx.query(store::ENTRIES, &[&before, &last, &super::MOST_ENTRIES]).await?;
     let entries = rows.iter().map(store::read_entry).collect::<Result<Vec<_>>>()?;
     let place = entries.iter().position(|other| other.id == entry.id).ok_or_else(broken)?;

@@ -5,6 +5,7 @@
 mod authority;
 mod batches;
 mod book;
+mod chain;
 mod clocks;
 mod completions;
 mod contention;
@@ -24,6 +25,7 @@ mod outcome;
 mod past;
 mod people;
 mod programs;
+mod proofs;
 mod quotas;
 mod schedules;
 mod schema;

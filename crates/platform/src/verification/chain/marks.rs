@@ -22,10 +22,12 @@ impl Odd {
         let [one, many] = rows.words();
         match self {
             Self::Altered(row) | Self::Added(row) => rows.name(row),
-            Self::Gone(before, behind, 1) if behind - before == 2 => {
+            Self::Gone(before, behind, 1) if behind.saturating_sub(*before) == 2 => {
                 format!("{one} {}", before + 1)
             }
-            Self::Gone(before, behind, count) if behind - before - 1 == *count => {
+            Self::Gone(before, behind, count)
+                if behind.saturating_sub(*before) == count.saturating_add(1) =>
+            {
                 format!("{many} {} to {}", before + 1, behind - 1)
             }
             Self::Gone(before, behind, count) => {

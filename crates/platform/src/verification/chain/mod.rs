@@ -145,7 +145,7 @@ impl<'a> Chain<'a> {
     /// Whether it continues the chain.
     fn link(&mut self, seal: &Seal) {
         let (number, previous, format) = match &self.before {
-            Some(before) => (before.number + 1, before.hash, before.format),
+            Some(before) => (before.number.saturating_add(1), before.hash, before.format),
             None => (1, Digest::ZERO, 1),
         };
         let found = &mut self.found;
@@ -157,7 +157,7 @@ impl<'a> Chain<'a> {
                 seal,
                 "number of the first seal of format 2",
                 &seal.number,
-                &(self.begun.after + 1),
+                &self.begun.after.saturating_add(1),
             );
         } else {
             found.compare(seal, "format", &seal.format, &format);
@@ -342,7 +342,7 @@ impl Found {
             self.compare(seal, &what, &hex(stored), &hex(&seals::marks(&leaves)));
             return;
         }
-        for odd in marks::odd(found, stored, first - 1, last + 1) {
+        for odd in marks::odd(found, stored, first.saturating_sub(1), last.saturating_add(1)) {
             let (stored, recomputed) = odd.told(seal.number);
             self.add(odd.subject(rows), singular, &stored, &recomputed);
         }
