@@ -35,7 +35,7 @@ async fn complete(platform: &Platform) {
             Ok(completed) if completed > 0 => continue,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "transactions that are due will be completed later")
+                tracing::warn!(%error, "transactions that are due will be completed later");
             }
         }
         tokio::time::sleep(TICK).await;

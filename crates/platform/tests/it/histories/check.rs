@@ -235,13 +235,16 @@ impl Check<'_> {
         let row = &self.rows[place];
         let Some((n, item)) = claim else {
             // Time completes and ends orders unasked; nothing else happens unasked.
-            let time = match row.names.as_str() {
-                "transaction.completed" => Ask::CompleteDue(row.ids[0]),
-                _ => Ask::Expire(row.ids[0]),
+            // A hold of which a part was taken also ends as completed when it expires.
+            let (id, hour) = (row.ids[0], row.hour);
+            let ended = match row.names.as_str() {
+                "transaction.completed" => bank.apply(&Ask::CompleteDue(id), &[], hour),
+                _ => Err(("transaction_failed".to_owned(), 0)),
             };
-            let ended = bank.apply(&time, &[], row.hour);
+            let ended = ended.or_else(|_| bank.apply(&Ask::Expire(id), &[], hour));
             if row.creates() || ended.is_err() {
-                self.faults.push(format!("nobody was told of {}: {:?}", row.names, row.ids));
+                let (names, ids) = (&row.names, &row.ids);
+                self.faults.push(format!("nobody was told of {names} ({ended:?}): {ids:?}"));
             }
             return;
         };
