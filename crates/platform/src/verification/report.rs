@@ -41,7 +41,7 @@ pub struct Size {
     pub entries: i64,
     /// Exchanges of currencies.
     pub exchanges: i64,
-    /// Rows of the audit trail.
+    /// Rows of the audit trail that tell of accounts and transactions.
     pub audit_rows: i64,
     /// Seals.
     pub seals: i64,

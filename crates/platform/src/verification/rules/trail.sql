@@ -1,16 +1,16 @@
 -- What the trail tells of is there, and nothing was ordered twice.
-WITH told AS (
-    SELECT id, resource_type, resource_id AS thing, false AS creates
-      FROM audit_logs
-     WHERE resource_type = 'account' AND action <> 'ACCOUNT_CREATED'
-        OR resource_type = 'transaction' AND action <> 'TRANSACTION_CREATED')
-SELECT 'audit row ' || l.id, 'tells of', concat_ws(' ', l.resource_type, coalesce(l.thing::text, 'nothing')), 'one that there is'
-  FROM told l
- WHERE CASE l.resource_type WHEN 'account' THEN NOT EXISTS (SELECT FROM accounts a WHERE a.id = l.thing)
-            ELSE NOT EXISTS (SELECT FROM transactions t WHERE t.id = l.thing) END
+SELECT 'audit row ' || l.id, 'tells of', concat_ws(' ', l.resource_type, coalesce(l.resource_id::text, 'nothing')),
+       'one that there is'
+  FROM audit_logs l
+ WHERE l.resource_type = 'account' AND l.action <> 'ACCOUNT_CREATED'
+       AND NOT EXISTS (SELECT FROM accounts a WHERE a.id = l.resource_id)
+    OR l.resource_type = 'transaction' AND l.action <> 'TRANSACTION_CREATED'
+       AND NOT EXISTS (SELECT FROM transactions t WHERE t.id = l.resource_id)
 UNION ALL
 SELECT 'transaction ' || id, 'creating audit rows', count(*)::text, '1'
-  FROM (SELECT resource_id::text AS id FROM audit_logs WHERE action = 'TRANSACTION_CREATED'
+  FROM (SELECT resource_id AS id FROM audit_logs WHERE action = 'TRANSACTION_CREATED'
         UNION ALL
-        SELECT details ->> 'reversalId' FROM audit_logs WHERE action = 'TRANSACTION_REVERSED') AS created
+        SELECT (details ->> 'reversalId')::uuid FROM audit_logs
+         WHERE action = 'TRANSACTION_REVERSED'
+           AND details ->> 'reversalId' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') AS created
  GROUP BY id HAVING count(*) > 1
