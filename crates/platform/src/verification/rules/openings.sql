@@ -2,18 +2,18 @@
 -- newest audit rows say. A column has a line below.
 WITH told AS (
     SELECT resource_id AS id, count(*) FILTER (WHERE action = 'ACCOUNT_CREATED') AS openings,
-           (array_agg(details || jsonb_build_object('at', created_at, 'by', user_id) ORDER BY created_at, id)
+           (array_agg(details || jsonb_build_object('at', created_at, 'by', user_id) ORDER BY number)
                 FILTER (WHERE action = 'ACCOUNT_CREATED'))[1] AS opening,
            (array_agg(CASE action WHEN 'ACCOUNT_CLOSED' THEN 'closed' ELSE details ->> 'status' END
-                      ORDER BY created_at DESC, id DESC)
+                      ORDER BY number DESC)
                 FILTER (WHERE action = 'ACCOUNT_CLOSED' OR action = 'ACCOUNT_UPDATED' AND details ? 'status'))[1] AS status,
-           (array_agg(details ->> 'type' ORDER BY created_at DESC, id DESC)
+           (array_agg(details ->> 'type' ORDER BY number DESC)
                 FILTER (WHERE action = 'ACCOUNT_UPDATED' AND details ? 'type'))[1] AS type,
-           (array_agg(coalesce(details ->> 'by', user_id::text) ORDER BY created_at DESC, id DESC)
+           (array_agg(coalesce(details ->> 'by', user_id::text) ORDER BY number DESC)
                 FILTER (WHERE action = 'ACCOUNT_UPDATED' AND details ->> 'status' = 'suspended'))[1] AS suspender,
-           (array_agg(details ORDER BY created_at DESC, id DESC)
+           (array_agg(details ORDER BY number DESC)
                 FILTER (WHERE action = 'ACCOUNT_LIMITS_CHANGED'))[1] AS limits,
-           (array_agg(CASE action WHEN 'ACCOUNT_FROZEN' THEN details ELSE '{}' END ORDER BY created_at DESC, id DESC)
+           (array_agg(CASE action WHEN 'ACCOUNT_FROZEN' THEN details ELSE '{}' END ORDER BY number DESC)
                 FILTER (WHERE action IN ('ACCOUNT_FROZEN', 'ACCOUNT_UNFROZEN')))[1] AS freeze
       FROM audit_logs WHERE resource_type = 'account' AND resource_id IS NOT NULL GROUP BY resource_id)
 SELECT 'account ' || coalesce(a.id, t.id), f.what, f.stored, f.recomputed

@@ -23,7 +23,7 @@ later AS (
 updated AS (
     SELECT DISTINCT ON (resource_id) resource_id AS id, details ->> 'words' AS words, details ? 'words' AS whole
       FROM audit_logs WHERE resource_type = 'transaction' AND action = 'TRANSACTION_UPDATED'
-     ORDER BY resource_id, created_at DESC, audit_logs.id DESC),
+     ORDER BY resource_id, number DESC),
 ordered AS (
     SELECT * FROM transactions
      WHERE NOT (transaction_type = 'transfer' AND direction = 'in' AND paired_transaction_id IS NOT NULL)),
