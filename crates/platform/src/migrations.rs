@@ -59,10 +59,10 @@ pub const ALL: &[Migration] = migrations![
     10 "010_schedules",
     11 "011_seals",
     12 "012_seal_format_2",
-    14 "014_quotes",
-    15 "015_authority",
-    16 "016_time",
-    17 "017_quotas",
+    13 "013_quotes",
+    14 "014_authority",
+    15 "015_time",
+    16 "016_quotas",
 ];
 
 /// A step that was just taken, up or down.

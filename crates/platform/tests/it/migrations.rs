@@ -234,7 +234,7 @@ async fn documented_rows_survive_the_way_down_to_the_document_and_back() {
 async fn who_suspended_an_account_and_paused_a_schedule_is_read_from_the_trail() {
     let database = testkit::database().await;
     let client = database.client().await;
-    migrations::down(&database.url, 14).await.unwrap();
+    migrations::down(&database.url, 13).await.unwrap();
     let rows = "INSERT INTO users (email, password_hash, first_name, last_name)
              VALUES ('ada@example.com', 'x', 'Ada', 'L'), ('root@example.com', 'x', 'Root', 'R');
         INSERT INTO accounts (user_id, account_number, account_type, status, updated_at)

@@ -2,7 +2,7 @@
 
 use crate::support::Api;
 use serde_json::json;
-use PASSWORD;
+use testkit::PASSWORD;
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_a_conflict_in_any_case() {
