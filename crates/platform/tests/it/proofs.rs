@@ -251,7 +251,7 @@ async fn what_is_proved_depends_on_what_the_reader_knows() {
         let id = ledger::TransactionId(held.transaction_id);
         platform::orders::cancel(&bank.platform, &admin, id, None).await.unwrap();
     }
-    seal(&bank).await;
+    crate::seals::seal(&bank).await;
     let whole = seals::explain(&bank.platform, &admin, account.id).await.unwrap();
     assert_eq!(left(&whole, true, false), (true, true, None));
     let unsealed = bank.account(&admin).empty().await;
