@@ -65,7 +65,7 @@ impl Rows {
             fingerprint: Sha256::digest(request).to_vec(),
             ids,
             audit_id: Uuid::now_v7(),
-            details: details(transfer.source, amount, &references[0]),
+            details: details(transfer, ids, amount, &references),
             parties,
             outcome: outcome(transfer, ids, &references[0], at.into()),
             request_id: Uuid::now_v7().to_string(),
@@ -96,9 +96,17 @@ fn reference(at: Timestamp, random: &mut Random) -> String {
     format!("TXN-{}-{tail}", at.as_second())
 }
 
-fn details(account: Uuid, amount: Decimal, reference: &str) -> String {
+fn details(transfer: Transfer, ids: [Uuid; 2], amount: Decimal, references: &[String; 2]) -> String {
+    let (Transfer { source, target, .. }, [out, into]) = (transfer, ids);
+    let [own, other] = references;
+    let fixed = format!(
+        "{out}|{source}|transfer|out|{amount:.2}|USD|{own}|{target}|{into}||||\n\
+         {into}|{target}|transfer|in|{amount:.2}|USD|{other}|{source}|{out}||||\n"
+    );
+    let digest: String =
+        Sha256::digest(fixed)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!(
-        r#"{{"accountId":"{account}","type":"transfer","amount":"{amount:.2}","currency":"USD","status":"completed","reference":"{reference}"}}"#
+        r#"{{"accountId":"{source}","type":"transfer","amount":"{amount:.2}","currency":"USD","digest":"{digest}","status":"completed","reference":"{own}"}}"#
     )
 }
 

@@ -20,8 +20,9 @@ written (place, content) AS (
                WHERE o.parties -> 0 ->> 'resourceId' = n.id::text
     UNION ALL SELECT 'idempotency_keys', to_jsonb(k) FROM wallstreet.idempotency_keys k, newest n
                WHERE k.outcome::jsonb #>> '{done,id}' = n.id::text)
-SELECT place || ' ' || regexp_replace(regexp_replace(regexp_replace(regexp_replace(content::text,
+SELECT place || ' ' || regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(content::text,
            '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'uuid', 'g'),
+           '"[0-9a-f]{32}"', '"digest"', 'g'),
            'TXN-[0-9]+-[A-Z0-9]{6}', 'reference', 'g'),
            '\\\\x[0-9a-f]+', 'hash', 'g'),
            '[0-9]+([.][0-9]+)?', '9', 'g')

@@ -12,8 +12,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use platform::{
-    Actor, Error, Permission,
-    error::{Result, Unauthenticated},
+    Actor, Error, Permission, Role,
+    error::{Forbidden, Result, Unauthenticated},
 };
 use serde_json::{Value, json};
 use std::{
@@ -31,6 +31,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 const MOST: &str = "x-max-body-bytes";
 /// The largest body of an operation that says nothing else, in bytes.
 const USUAL: usize = 1 << 20;
+/// Where only administrators may call, whatever their key may do.
+const ADMINISTRATION: &str = "/api/v1/admin/";
 /// The most that is read where no body belongs, in bytes.
 const UNWANTED: usize = 16 << 10;
 
@@ -72,6 +74,7 @@ pub(crate) struct Operation(Arc<Demands>);
 
 struct Demands {
     caller: Needed,
+    for_administrators: bool,
     most: usize,
     takes_body: bool,
     tries_secrets: bool,
@@ -101,6 +104,7 @@ impl Operations {
             ];
             let demands = |described: &Described| Demands {
                 caller: Needed::of(described),
+                for_administrators: path.starts_with(ADMINISTRATION),
                 most: most(described),
                 takes_body: described.request_body.is_some(),
                 tries_secrets: tried.contains(path),
@@ -185,7 +189,12 @@ impl Operation {
             return Ok(());
         }
         match request.extensions().get::<Proof>() {
-            Some(Proof(Ok(actor))) => self.0.caller.check(actor).map_err(Problem::from),
+            Some(Proof(Ok(actor))) => {
+                if self.0.for_administrators && actor.role != Role::Admin {
+                    return Err(Error::Forbidden(Forbidden::AdminOnly).into());
+                }
+                self.0.caller.check(actor).map_err(Problem::from)
+            }
             Some(Proof(Err(problem))) => Err(problem.clone()),
             None => Err(Error::Unauthenticated(Unauthenticated::Missing).into()),
         }

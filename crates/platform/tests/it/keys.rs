@@ -201,7 +201,7 @@ async fn a_key_has_no_second_effect_for_a_year_though_its_answer_is_kept_for_a_w
     accounts::open(&bank.platform, &ada, AccountType::Savings, None, key("opened")).await.unwrap();
     let batch = IdempotencyKey::new("batch", b"the same request").unwrap();
     orders::open_batch(&bank.platform, &ada, &batch).await.unwrap();
-    orders::outcome(&bank.platform, &ada, "void").await.unwrap();
+    orders::settle(&bank.platform, &ada, "void").await.unwrap();
 
     sweep_after(&bank, 6).await;
     let replay = orders::create(&bank.platform, &ada, deposit(), key("done")).await.unwrap();

@@ -118,6 +118,7 @@ impl World {
             self.order(order.clone()).await;
             self.order(Draft { expires: Some(late), ..order.clone() }).await;
             self.order(Draft { expires: Some(soon), ..order.clone() }).await;
+            self.order(Draft { completes: Some(late), ..order.clone() }).await;
             let done = self.order(order.clone()).await;
             self.process(&done).await;
             let ended = self.order(order).await;
@@ -144,7 +145,7 @@ impl World {
     async fn exchanges(&self) {
         for (code, rate) in [("EUR", "0.9137265"), ("JPY", "151.3")] {
             let other = self.bank.account(&self.ada).in_currency(code).empty().await;
-            for sum in ["10.01", "0.07", "3.33"] {
+            for sum in ["10.01", "7.07", "3.33"] {
                 let bought = self.order(at(rate, transfer(&self.one, &other, sum))).await;
                 if sum == "3.33" {
                     self.give_back(&bought, "").await;
