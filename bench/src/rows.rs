@@ -96,7 +96,12 @@ fn reference(at: Timestamp, random: &mut Random) -> String {
     format!("TXN-{}-{tail}", at.as_second())
 }
 
-fn details(transfer: Transfer, ids: [Uuid; 2], amount: Decimal, references: &[String; 2]) -> String {
+fn details(
+    transfer: Transfer,
+    ids: [Uuid; 2],
+    amount: Decimal,
+    references: &[String; 2],
+) -> String {
     let (Transfer { source, target, .. }, [out, into]) = (transfer, ids);
     let [own, other] = references;
     let fixed = format!(

@@ -4,8 +4,8 @@
 //! While there is room, everybody gets in; no address holds more than a quarter.
 //! When all places are taken, a newcomer gets the place of somebody who is not
 //! being served: first of an address that holds more than its fair share, there
-//! first of those who have not shown who they are. A request that is being worked
-//! on is never cut off. Knows nothing of what is sent.
+//! first of those who have not shown who they are; an address that has its share
+//! gets one of its own that rests. A request that is being worked on is never cut off. Knows nothing of what is sent.
 
 use crate::windows::Identity;
 use ipnet::IpNet;
@@ -131,17 +131,14 @@ impl Places {
     /// from somebody.
     fn make_room(&self, room: &mut Room, newcomer: &Guest) -> bool {
         let own = room.count(newcomer.identity);
-        if newcomer.is_bound && own >= self.share {
-            return false;
-        }
-        if room.guests.len() < self.all {
+        let has_its_share = newcomer.is_bound && own >= self.share;
+        if !has_its_share && room.guests.len() < self.all {
             return true;
         }
         let addresses = room.of.len() + usize::from(own == 0);
         let fair = (self.all / addresses).max(1);
-        if own >= fair && !newcomer.is_trusted {
-            return false;
-        }
+        // Whoever has enough gets the place of an idle connection of their own.
+        let own_only = has_its_share || own >= fair && !newcomer.is_trusted;
         let now = self.now();
         let grace = u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX);
         let standing = |(number, guest): (&u64, &Arc<Guest>)| {
@@ -149,8 +146,11 @@ impl Places {
             let theirs = if guest.is_trusted { 0 } else { room.count(guest.identity) };
             let crowds = theirs > fair;
             let stranger = doing == Doing::Waiting && !guest.is_known.load(Ordering::Relaxed);
-            let idles = stranger && now.saturating_sub(since) >= grace;
-            let fits = doing != Doing::Served && (crowds || idles);
+            let rests = now.saturating_sub(since) >= grace;
+            let fits = match own_only {
+                true => guest.identity == newcomer.identity && doing == Doing::Waiting && rests,
+                false => doing != Doing::Served && (crowds || stranger && rests),
+            };
             fits.then_some(((!crowds, doing, !stranger, Reverse(theirs), since), *number))
         };
         let Some((_, number)) = room.guests.iter().filter_map(standing).min() else {

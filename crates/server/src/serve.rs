@@ -15,6 +15,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use http_body_util::BodyExt;
 use hyper::{
     Request,
     body::{Frame, Incoming, SizeHint},
@@ -32,11 +33,14 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
@@ -52,6 +56,10 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 32 * 1024;
 /// How long the requests in flight are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(25);
+/// A body that is not wanted is read to its end if it has at most so many bytes.
+const SHORT: u64 = 16 * 1024;
+/// How long its end is waited for.
+const BRIEFLY: Duration = Duration::from_millis(20);
 /// An answer that is larger than this, in bytes, may take its reader a while.
 const LONG: u64 = 64 * 1024;
 /// What is answered also when all places are taken.
@@ -104,7 +112,7 @@ pub async fn serve(
     }
     app.drain();
     drop((api_listener, health_listener));
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after {DRAIN:?} were cut off");
     }
     Ok(())
@@ -136,8 +144,14 @@ impl Server {
             };
             stream.set_nodelay(true).ok();
             let (app, router) = (self.app.clone(), self.router.clone());
-            let visit =
-                Arc::new(Visit { app, router, places: Arc::clone(&self.places), peer, place });
+            let visit = Arc::new(Visit {
+                app,
+                router,
+                places: Arc::clone(&self.places),
+                peer,
+                place,
+                left: Mutex::default(),
+            });
             tokio::spawn(visit.last(stream, graceful.watcher()));
         }
     }
@@ -150,9 +164,35 @@ struct Visit {
     places: Arc<Places>,
     peer: SocketAddr,
     place: Place,
+    /// The body of the last request, as far as nobody read it.
+    left: Mutex<Option<Incoming>>,
 }
 
 impl Visit {
+    fn left(&self) -> MutexGuard<'_, Option<Incoming>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is left of a short body: most of them are here already, and their
+    /// clients keep their connections.
+    async fn read_rest(&self) {
+        let rest = self.left().take();
+        let Some(mut rest) =
+            rest.filter(|rest| rest.size_hint().upper().is_some_and(|most| most <= SHORT))
+        else {
+            return;
+        };
+        let read = async {
+            while let Some(frame) = rest.frame().await {
+                frame?;
+            }
+            Ok::<_, hyper::Error>(())
+        };
+        if let Ok(Ok(())) = timeout(BRIEFLY, read).await {
+            self.place.guest.set_unread(false);
+        }
+    }
+
     /// Serves it to its end.
     async fn last(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
         let mut stream = TimeoutStream::new(stream);
@@ -185,12 +225,14 @@ impl Visit {
         let guest = &self.place.guest;
         self.places.note(guest, Doing::Served);
         let has_body = !request.body().is_end_stream();
+        // Who asks first is not to be told to send what nobody wants.
+        let asks_first = request.headers().contains_key(header::EXPECT);
         guest.set_unread(has_body);
         let refused = self.place.is_reserve
             && !RESERVED.contains(&request.uri().path())
             && !self.places.promote(&self.place);
         let mut request = if has_body {
-            request.map(|body| Body::new(Noted { body, visit: Arc::clone(&self) }))
+            request.map(|body| Body::new(Noted { body: Some(body), visit: Arc::clone(&self) }))
         } else {
             request.map(|_| Body::empty())
         };
@@ -204,6 +246,9 @@ impl Visit {
         } else {
             self.router.clone().oneshot(request).await?
         };
+        if guest.has_unread() && !asks_first {
+            self.read_rest().await;
+        }
         if guest.has_unread() {
             // What is left of the body would be taken for the next request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -220,10 +265,16 @@ fn too_many_connections() -> Problem {
     problem.retry_after(Duration::from_secs(1))
 }
 
-/// A body that notes how far it has come.
+/// A body that notes how far it has come, and leaves behind what nobody read.
 struct Noted {
-    body: Incoming,
+    body: Option<Incoming>,
     visit: Arc<Visit>,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        *self.visit.left() = self.body.take();
+    }
 }
 
 impl HttpBody for Noted {
@@ -234,13 +285,15 @@ impl HttpBody for Noted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let Visit { places, place, .. } = &*self.visit;
+        let Self { body, visit } = &mut *self;
+        let Some(body) = body else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *body).poll_frame(context);
+        let Visit { places, place, .. } = &**visit;
         if polled.is_pending() {
             places.note(&place.guest, Doing::Moving);
         }
         let frame = ready!(polled);
-        if frame.is_none() || self.body.is_end_stream() {
+        if frame.is_none() || body.is_end_stream() {
             place.guest.set_unread(false);
             places.note(&place.guest, Doing::Served);
         }
@@ -248,10 +301,10 @@ impl HttpBody for Noted {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
     }
 }

@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// How many windows are kept; an entry is about 100 bytes.
 const CAPACITY: usize = 100_000;
 
+/// By how much two requests of one moment may differ.
+const AHEAD: SignedDuration = SignedDuration::from_secs(10);
+
 /// Who is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
@@ -74,8 +77,11 @@ impl<T: Default> Windows<T> {
         let latest = now.saturating_add(self.length).unwrap_or(Timestamp::MAX);
         let fresh = || Window { ends: latest, kept: T::default() };
         let window = self.open.entry(identity).or_insert_with(fresh);
-        // One that ends later than a new one was opened by a clock that was ahead.
-        if window.ends <= now || window.ends > latest {
+        // One that ends much later than a new one was opened by a clock that was ahead; a
+        // little later, by a request that came at the same moment.
+        if window.ends <= now
+            || window.ends > latest.saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+        {
             *window = fresh();
         }
         window

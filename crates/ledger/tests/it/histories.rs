@@ -288,7 +288,8 @@ impl History {
                     }
                     rate => rate,
                 });
-                let new = New { kind, from, to, amount, complete, price, expires, completes, bytes };
+                let new =
+                    New { kind, from, to, amount, complete, price, expires, completes, bytes };
                 let order = NewTransaction {
                     target: (kind == Kind::Transfer).then(|| account_id(id(to))),
                     amount: some_amount(amount),

@@ -19,10 +19,46 @@ use jiff::Timestamp;
 use ledger::UserId;
 pub use movement::Movement;
 pub(crate) use movement::words;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use std::sync::LazyLock;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
-pub use vocabulary::{AuditLine, Fact, News, Party};
+pub use vocabulary::Fact;
+
+/// A row of `audit_logs`, but for who and when.
+#[derive(Debug)]
+pub struct AuditLine {
+    /// `USER_REGISTERED` and so on.
+    pub action: &'static str,
+    /// The kind of thing it happened to.
+    pub resource_type: &'static str,
+    /// Which thing.
+    pub resource_id: Option<Uuid>,
+    /// What else is worth knowing; never a secret.
+    pub details: Box<RawValue>,
+}
+
+/// A row of the outbox: each party hears of each name.
+#[derive(Debug)]
+pub struct News {
+    /// `transaction.completed` and so on; of several, in order, with a space between.
+    pub names: &'static str,
+    /// Everybody it is news to.
+    pub parties: Vec<Party>,
+}
+
+/// Somebody who may know.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Party {
+    /// Whose news it is.
+    pub user_id: UserId,
+    /// Of which thing.
+    pub resource_id: Uuid,
+    /// What a subscriber reads.
+    pub payload: Box<RawValue>,
+}
 
 /// Who did it, from where, when.
 #[derive(Clone, Debug)]

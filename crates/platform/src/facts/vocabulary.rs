@@ -1,7 +1,7 @@
 //! The vocabulary of the bank: every fact there is, its line in the audit
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
-use super::{fx::Offer, movement::Movement};
+use super::{AuditLine, News, Party, fx::Offer, movement::Movement};
 use crate::actor::Role;
 use jiff::Timestamp;
 use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
@@ -182,40 +182,6 @@ pub enum Fact {
         code: Option<String>,
         status: &'static str,
     },
-}
-
-/// A row of `audit_logs`, but for who and when.
-#[derive(Debug)]
-pub struct AuditLine {
-    /// `USER_REGISTERED` and so on.
-    pub action: &'static str,
-    /// The kind of thing it happened to.
-    pub resource_type: &'static str,
-    /// Which thing.
-    pub resource_id: Option<Uuid>,
-    /// What else is worth knowing; never a secret.
-    pub details: Box<RawValue>,
-}
-
-/// A row of the outbox: each party hears of each name.
-#[derive(Debug)]
-pub struct News {
-    /// `transaction.completed` and so on; of several, in order, with a space between.
-    pub names: &'static str,
-    /// Everybody it is news to.
-    pub parties: Vec<Party>,
-}
-
-/// Somebody who may know.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Party {
-    /// Whose news it is.
-    pub user_id: UserId,
-    /// Of which thing.
-    pub resource_id: Uuid,
-    /// What a subscriber reads.
-    pub payload: Box<RawValue>,
 }
 
 impl Fact {

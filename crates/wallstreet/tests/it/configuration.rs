@@ -57,7 +57,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("PENDING_EXPIRY", "30", "0 for never"),
     ("CLOCK_TOLERANCE", "10", "whole number and its unit"),
     ("CLOCK_SETTLE", "0s", "between 1s and 3650d"),
-    ("LEDGER_SIGNING_KEY", "abc", "64 hexadecimal digits"),
+    ("FX_PENDING_EXPIRY", "60", "its unit"),
+    ("FX_QUOTE_EXPIRY", "0s", "between 1s"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),
@@ -89,10 +90,23 @@ fn every_wrong_value_is_refused_with_its_name_its_origin_and_what_would_be_right
 fn every_setting_has_a_wrong_value_or_takes_any_text() {
     let home = Home::new();
     for name in shown(home.run(&["config", "--json"])).keys() {
-        let tested =
-            WRONG.iter().any(|(wrong, ..)| wrong == name) || ANYTHING.contains(&name.as_str());
+        let name = name.as_str();
+        let tested = WRONG.iter().any(|(wrong, ..)| *wrong == name)
+            || ANYTHING.contains(&name)
+            || name == "LEDGER_SIGNING_KEY";
         assert!(tested, "no wrong value is tried for {name}");
     }
+}
+
+#[test]
+fn a_signing_key_is_a_secret_of_64_hexadecimal_digits() {
+    let home = Home::new();
+    for wrong in ["abc", &"g".repeat(64), &format!("{},", "a".repeat(64)), &"a".repeat(65)] {
+        let ended = home.run_with(&["config"], &[("LEDGER_SIGNING_KEY", wrong)]);
+        ended.refused(78, &["LEDGER_SIGNING_KEY", "64 hexadecimal digits"]);
+    }
+    let shown = home.run(&["config", "--set", &format!("LEDGER_SIGNING_KEY={}", "a".repeat(64))]);
+    shown.refused(78, &["LEDGER_SIGNING_KEY is a secret"]);
 }
 
 #[test]
