@@ -33,12 +33,13 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::oneshot,
     time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
@@ -144,14 +145,8 @@ impl Server {
             };
             stream.set_nodelay(true).ok();
             let (app, router) = (self.app.clone(), self.router.clone());
-            let visit = Arc::new(Visit {
-                app,
-                router,
-                places: Arc::clone(&self.places),
-                peer,
-                place,
-                left: Mutex::default(),
-            });
+            let visit =
+                Arc::new(Visit { app, router, places: Arc::clone(&self.places), peer, place });
             tokio::spawn(visit.last(stream, graceful.watcher()));
         }
     }
@@ -164,31 +159,20 @@ struct Visit {
     places: Arc<Places>,
     peer: SocketAddr,
     place: Place,
-    /// The body of the last request, as far as nobody read it.
-    left: Mutex<Option<Incoming>>,
 }
 
 impl Visit {
-    fn left(&self) -> MutexGuard<'_, Option<Incoming>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads what is left of a short body: most of them are here already, and their
+    /// Reads what was left of a short body: most of them are here already, and their
     /// clients keep their connections.
-    async fn read_rest(&self) {
-        let rest = self.left().take();
-        let Some(mut rest) =
-            rest.filter(|rest| rest.size_hint().upper().is_some_and(|most| most <= SHORT))
-        else {
-            return;
-        };
+    async fn read_rest(&self, left: oneshot::Receiver<Incoming>) {
         let read = async {
+            let mut rest = left.await.ok()?;
             while let Some(frame) = rest.frame().await {
-                frame?;
+                frame.ok()?;
             }
-            Ok::<_, hyper::Error>(())
+            Some(())
         };
-        if let Ok(Ok(())) = timeout(BRIEFLY, read).await {
+        if let Ok(Some(())) = timeout(BRIEFLY, read).await {
             self.place.guest.set_unread(false);
         }
     }
@@ -226,13 +210,16 @@ impl Visit {
         self.places.note(guest, Doing::Served);
         let has_body = !request.body().is_end_stream();
         // Who asks first is not to be told to send what nobody wants.
-        let asks_first = request.headers().contains_key(header::EXPECT);
+        let is_short = request.body().size_hint().upper().is_some_and(|most| most <= SHORT)
+            && !request.headers().contains_key(header::EXPECT);
         guest.set_unread(has_body);
         let refused = self.place.is_reserve
             && !RESERVED.contains(&request.uri().path())
             && !self.places.promote(&self.place);
+        let (leave, left) = oneshot::channel();
         let mut request = if has_body {
-            request.map(|body| Body::new(Noted { body: Some(body), visit: Arc::clone(&self) }))
+            let (left, visit) = (Some(leave).filter(|_| is_short), Arc::clone(&self));
+            request.map(|body| Body::new(Noted { body: Some(body), left, visit }))
         } else {
             request.map(|_| Body::empty())
         };
@@ -246,8 +233,8 @@ impl Visit {
         } else {
             self.router.clone().oneshot(request).await?
         };
-        if guest.has_unread() && !asks_first {
-            self.read_rest().await;
+        if guest.has_unread() {
+            self.read_rest(left).await;
         }
         if guest.has_unread() {
             // What is left of the body would be taken for the next request.
@@ -268,12 +255,16 @@ fn too_many_connections() -> Problem {
 /// A body that notes how far it has come, and leaves behind what nobody read.
 struct Noted {
     body: Option<Incoming>,
+    left: Option<oneshot::Sender<Incoming>>,
     visit: Arc<Visit>,
 }
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        *self.visit.left() = self.body.take();
+        if let (Some(body), Some(left)) = (self.body.take(), self.left.take()) {
+            // If nobody waits for it any more, it is given up.
+            let _ = left.send(body);
+        }
     }
 }
 
@@ -285,7 +276,7 @@ impl HttpBody for Noted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { body, visit } = &mut *self;
+        let Self { body, visit, .. } = &mut *self;
         let Some(body) = body else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *body).poll_frame(context);
         let Visit { places, place, .. } = &**visit;

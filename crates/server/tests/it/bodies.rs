@@ -29,7 +29,7 @@ async fn where_no_body_is_known_every_member_is_refused_and_an_empty_object_is_n
     let api = Api::start().await;
     let admin = api.admin().await;
     let bodiless: Vec<_> = operations().into_iter().filter(is_bodiless).collect();
-    assert!(bodiless.len() > 40, "{}", bodiless.len());
+    assert!(bodiless.len() > 35, "{}", bodiless.len());
     // What ends the caller comes last.
     let ends = |operation: &Operation| ["logout", "close_profile"].contains(&operation.id());
     let (last, first): (Vec<_>, Vec<_>) = bodiless.into_iter().partition(ends);
@@ -123,7 +123,8 @@ async fn where_a_body_is_known_an_unknown_member_is_refused_at_every_depth() {
 
 #[test]
 fn no_body_is_described_that_takes_what_it_does_not_know() {
-    for operation in operations().into_iter().filter(|operation| !is_bodiless(operation)) {
+    let takes_one = |operation: &Operation| operation.described["requestBody"].is_object();
+    for operation in operations().into_iter().filter(takes_one) {
         let reference =
             &operation.described["requestBody"]["content"]["application/json"]["schema"]["$ref"];
         let schema = DOCUMENT.pointer(&reference.as_str().unwrap()[1..]).unwrap();

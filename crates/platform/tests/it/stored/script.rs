@@ -11,7 +11,7 @@ use testkit::skipped;
 use tokio_postgres::Client;
 
 /// The tables that `docs/proof.md` has exported.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "accounts",
     "transactions",
     "audit_logs",
@@ -19,6 +19,7 @@ const TABLES: [&str; 7] = [
     "wallstreet.exchanges",
     "wallstreet.rounding",
     "wallstreet.seals",
+    "wallstreet.sealing",
 ];
 
 /// Runs the script's own `main` for each line, in one process: starting one a time
@@ -30,6 +31,7 @@ script = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(script)
 for line in sys.stdin:
     script.wrong.clear()
+    script.unproved.clear()
     sys.argv[1:] = [line.strip()]
     script.main()
     print('END', flush=True)
