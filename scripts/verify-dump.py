@@ -605,17 +605,22 @@ def check_transactions(book):
         differ(f"transaction {stranger}", "nothing", "one that was reversed")
 
 
+def whole(text):
+    """A number that somebody may have taken away is unlike every number."""
+    return -1 if text is None else int(text)
+
+
 def covered(seal, what, table, place, book):
     """Compares one range of rows with its seal; says where the next begins."""
     rows, number, of = book[table], "number" if what == "audit" else "id", f"seal {seal['number']}"
     start = place
-    while place < len(rows) and int(rows[place][number]) <= int(seal[f"last_{what}"]):
+    while place < len(rows) and int(rows[place][number]) <= whole(seal[f"last_{what}"]):
         place += 1
     found, form = rows[start:place], {"audit": leaf_of_audit, "entry": leaf_of_entry}[what]
     if int(seal["format"]) == 1:
         form = leaf_of_format_1
     leaves = [form(row, book["key"]) for row in found]
-    differ(f"{of}, {what} count", int(seal[f"{what}_count"]), len(found))
+    differ(f"{of}, {what} count", whole(seal[f"{what}_count"]), len(found))
     if found:
         differ(f"{of}, first {what}", seal[f"first_{what}"], found[0][number])
         differ(f"{of}, last {what}", seal[f"last_{what}"], found[-1][number])
@@ -624,10 +629,16 @@ def covered(seal, what, table, place, book):
     if int(seal["format"]) == 2:
         kept, ours = seal[f"{what}_marks"], [leaf[:8].hex() for leaf in leaves]
         differ(f"{of}, {what} marks", kept, "".join(ours))
-        known = {kept[at : at + 16] for at in range(0, len(kept), 16)}
+        known = [kept[at : at + 16] for at in range(0, len(kept), 16)]
+        sealed = set(known)
         for row, mark in zip(found, ours):
-            if mark not in known:
+            if mark not in sealed:
                 wrong.append(f"{what} {row[number]} {row['id']}: is not as {of} has it")
+        there, place_of = dict(zip(ours, found)), whole(seal[f"first_{what}"]) - 1
+        for mark in known:
+            place_of = int(there[mark][number]) if mark in there else place_of + 1
+            if mark not in there:
+                wrong.append(f"{what} {place_of}: was under {of}, and is not there or another")
     return place, found
 
 
@@ -659,7 +670,7 @@ def check_seals(book, pins, keys):
         if int(seal["format"]) == 1:
             differ(f"{name}, format", before["format"], "1")
             former, _ = covered(seal, "entry", "entries", former, book)
-            formerly = int(seal["last_entry"])
+            formerly = whole(seal["last_entry"])
         else:
             if int(before["format"]) == 1:
                 differ(f"{name}, number of the first of format 2", number, int(sealing["begun_after"]) + 1)
@@ -677,7 +688,8 @@ def check_seals(book, pins, keys):
     for number, oldest, sealed in late:
         if number > kept and not explained(book, oldest, sealed):
             differ(f"seal {number}, sealed at", sealed, f"at most 5 minutes after {oldest}, or just after a start")
-    differ("the chain of seals, newest seal", int(before["number"]), int(sealing["newest"]))
+    newest = max(int(before["number"]), int(sealing["newest"]))
+    differ(f"seal {newest} and the chain of seals, newest seal", int(before["number"]), int(sealing["newest"]))
     for number, value in pins:
         if not 1 <= number <= int(before["number"]):
             differ(f"seal {number}, hash, against the one that was kept", "no such seal", value)

@@ -33,10 +33,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const PROVEN_FOR: Duration = Duration::from_secs(1);
 /// The most bodies of strangers from one address at once.
 const STRANGERS: usize = 16;
-/// What is made room for at first, in bytes.
+/// What is made room for at first, in bytes; then twice as much, as far as it is needed.
 const FIRST: usize = 4 << 10;
-/// By how much the room of a promised body grows, in bytes.
-const STEP: usize = 64 << 10;
 
 /// What came.
 #[derive(Clone)]
@@ -141,12 +139,10 @@ impl Wanted {
         }
     }
 
-    /// All of it. What is promised gets its addresses at once, and its memory as it
-    /// comes: so nothing is copied, and only what has come is held. What is not
-    /// promised gets twice as much room each time.
+    /// All of it. Room is made as bytes come: for twice as many each time, but for
+    /// no more than were promised or may be sent.
     async fn collect(&self, mut body: Body, holding: &mut Holding) -> Result<Bytes, Problem> {
-        let mut bytes = Vec::with_capacity(self.promised.unwrap_or_default());
-        let mut held = 0;
+        let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let broken =
                 |_| Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
@@ -158,15 +154,11 @@ impl Wanted {
             if needed > self.most {
                 return Err(too_large(self.most));
             }
-            if needed > held {
-                let (step, most) = match self.promised {
-                    Some(promised) => (held + STEP, promised),
-                    None => (2 * held, self.most),
-                };
-                let room = step.max(FIRST).min(most).max(needed);
-                holding.grow(room - held).await?;
-                held = room;
-                bytes.reserve_exact(room.saturating_sub(bytes.len()));
+            if needed > bytes.capacity() {
+                let most = self.promised.unwrap_or(self.most);
+                let room = (2 * bytes.capacity()).max(FIRST).min(most).max(needed);
+                holding.grow(room - bytes.capacity()).await?;
+                bytes.reserve_exact(room - bytes.len());
             }
             bytes.extend_from_slice(&data);
         }

@@ -128,13 +128,14 @@ impl<'a> Chain<'a> {
             self.signature(&seal);
             let entries = self.entries.up_to(seal.last_entry).await?;
             let range = [seal.first_entry, seal.last_entry, seal.entry_count];
-            let told = Told { range, root: seal.root, marks: entry_marks };
+            let told =
+                Told { range, root: seal.root, marks: Some(entry_marks.unwrap_or_default()) };
             self.found.contents(&seal, Rows::Entries, &told, &entries);
             let trail = self.trail.up_to(seal.last_audit.unwrap_or(0)).await?;
             let range = [seal.first_audit, seal.last_audit, seal.audit_count];
             let range = range.map(Option::unwrap_or_default);
             let root = seal.audit_root.unwrap_or(Digest::ZERO);
-            let told = Told { range, root, marks: audit_marks };
+            let told = Told { range, root, marks: Some(audit_marks.unwrap_or_default()) };
             self.found.contents(&seal, Rows::Trail, &told, &trail);
             self.punctual(&seal, &entries, &trail);
         }
@@ -238,7 +239,8 @@ impl<'a> Chain<'a> {
         let newest = self.before.as_ref().map_or(0, |seal| seal.number);
         if newest != self.begun.newest {
             let what = "newest seal";
-            self.found.add("the chain of seals".to_owned(), what, &newest, &self.begun.newest);
+            let subject = format!("seal {} and the chain of seals", self.begun.newest.max(newest));
+            self.found.add(subject, what, &newest, &self.begun.newest);
         }
         let missing =
             self.ground.pins.seals.iter().filter(|(number, _)| !(1..=newest).contains(number));

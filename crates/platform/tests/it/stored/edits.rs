@@ -11,7 +11,7 @@ pub const TABLES: [(&str, &str); 7] = [
     ("wallstreet.exchanges", "transaction_id"),
     ("wallstreet.rounding", "currency"),
     ("wallstreet.seals", "number"),
-    ("audit_logs", "id"),
+    ("audit_logs", "number"),
 ];
 
 /// One edit of one row.
@@ -159,7 +159,8 @@ pub async fn of_columns(client: &Client, columns: Vec<Column>, every: bool) -> V
                 "SELECT key FROM (SELECT {key}::text AS key, {column} IS NULL AS empty,
                                 row_number() OVER (PARTITION BY {column} IS NULL
                                                    ORDER BY md5({key}::text || $1::text)) AS place
-                           FROM {saved} e WHERE {column} IS DISTINCT FROM {value}) AS wanted
+                           FROM {saved} e WHERE {column} IS DISTINCT FROM {value}
+                              AND ({value} IS NOT NULL OR NOT {fixed})) AS wanted
                   WHERE $2 OR place = 1 AND (NOT empty OR $3) ORDER BY key",
                 saved = saved(table),
             );
@@ -183,7 +184,9 @@ pub async fn of_rows(client: &Client, every: bool) -> Vec<Edit> {
     for (table, key) in TABLES {
         let fresh = match table {
             "wallstreet.rounding" => "'XXX'",
-            "wallstreet.entries" | "wallstreet.seals" => &format!("max({key}) OVER () + 1"),
+            "wallstreet.entries" | "wallstreet.seals" | "audit_logs" => {
+                &format!("max({key}) OVER () + 1")
+            }
             _ => "gen_random_uuid()",
         };
         let saved = saved(table);
