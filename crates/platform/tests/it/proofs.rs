@@ -98,6 +98,7 @@ fn cut(derivation: &Derivation) -> Derivation {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one list of forgeries")]
 async fn an_invented_tail_is_refused_as_false_or_never_called_proved() {
     let bank = bank().await;
     let (_, honest) = explained(&bank).await;

@@ -68,6 +68,7 @@ fn offer(spread: Option<&str>, amount: Option<&str>) -> Offer {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list with an item a fact")]
 fn every_fact() -> Vec<Fact> {
     let (user, session, key) = (UserId(Uuid::from_u128(1)), Uuid::from_u128(2), Uuid::from_u128(4));
     let (account, owner) = (AccountId(Uuid::from_u128(3)), user);
