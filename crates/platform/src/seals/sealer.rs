@@ -40,7 +40,10 @@ use crate::{
     proof::{AuditRow, Digest, Entry, Salts, Seal, merkle},
 };
 use jiff::{SignedDuration, Timestamp};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How often there is a look.
 const EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +51,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const AWAY: SignedDuration = SignedDuration::from_secs(60);
 /// How often there is a look for whoever waits until everything is sealed.
 const SOON: Duration = Duration::from_millis(5);
+/// How long the last changes are waited for when the server stops.
+const LAST: Duration = Duration::from_secs(10);
 /// The most entries, and the most audit rows, under one seal; a bound on what a
 /// proof has to read.
 pub const MOST_ENTRIES: i64 = 4096;
@@ -87,8 +92,13 @@ pub async fn run(platform: Platform, asked: impl Future<Output = ()>) {
             () = &mut asked => break,
         }
     }
-    if let Err(error) = sealer.settle().await {
-        tracing::warn!(?error, "the last changes are not sealed: the next start seals them");
+    // A long backlog, or somebody's open transaction, does not hold up the end.
+    match tokio::time::timeout(LAST, sealer.settle()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(?error, "the last changes are not sealed: the next start seals them");
+        }
+        Err(_) => tracing::warn!("the last changes are not sealed: the next start seals them"),
     }
 }
 
@@ -182,11 +192,14 @@ impl Sealer {
         }
         let mut sealed = 0;
         loop {
+            let began = Instant::now();
             match seal(&self.platform, mark).await? {
                 0 if sealed == 0 => return Ok(Step::Waiting),
                 0 => return Ok(Step::Sealed(sealed)),
                 rows => sealed += rows,
             }
+            // However much there is to seal, others have most of a core.
+            tokio::time::sleep(2 * began.elapsed()).await;
         }
     }
 
