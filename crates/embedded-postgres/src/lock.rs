@@ -1,5 +1,8 @@
 //! One process at a time owns a data directory. The kernel drops the lock with the process, however
 //! that ends.
+//!
+//! A child that another thread is just starting has a copy of the descriptor until it executes its
+//! program, so closing ours is not enough: dropping the lock says that it is given up.
 
 use crate::{Error, error::cannot, home, home::Home};
 use std::{
@@ -11,7 +14,14 @@ use std::{
 
 /// Held as long as this value lives.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It cannot fail on a file that is open; and at the end of the process it is gone anyway.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -31,7 +41,7 @@ impl Lock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(cannot("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -45,4 +55,24 @@ fn holder(mut file: File) -> String {
         thread::sleep(Duration::from_millis(10));
     }
     if text.is_empty() { "unknown".to_owned() } else { text.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lock;
+    use crate::home::Home;
+    use std::fs;
+
+    #[test]
+    fn a_lock_that_is_dropped_is_free_although_a_child_has_a_copy_of_its_descriptor() {
+        let name = format!("embedded-postgres-lock-{}", std::process::id());
+        let home = Home::open(&std::env::temp_dir().join(name)).unwrap();
+        let lock = Lock::take(&home).unwrap();
+        let copy = lock.file.try_clone().unwrap();
+        assert!(Lock::take(&home).is_err());
+        drop(lock);
+        drop(Lock::take(&home).unwrap());
+        drop(copy);
+        fs::remove_dir_all(&home.dir).unwrap();
+    }
 }

@@ -132,7 +132,9 @@ fn watch(home: &Home, user: &Identity) -> Result<Option<Child>, Error> {
     if lock.try_lock().is_err() {
         return Ok(None);
     }
-    drop(lock);
+    // The watchdog takes it. A child that is just being started has a copy, so it is not enough to
+    // close ours.
+    lock.unlock().map_err(cannot("unlock", home.dir.join("watchdog.lock")))?;
     let mut command = child::command(Path::new("/bin/sh"), user, None);
     command
         .args(["-c", WATCHDOG, "watchdog"])

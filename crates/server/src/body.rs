@@ -33,8 +33,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const PROVEN_FOR: Duration = Duration::from_secs(1);
 /// The most bodies of strangers from one address at once.
 const STRANGERS: usize = 16;
-/// What is made room for at first, in bytes; then twice as much, as far as it is needed.
-const FIRST: usize = 4 << 10;
+/// What is taken of the budget at once, in bytes.
+const STEP: usize = 64 << 10;
 
 /// What came.
 #[derive(Clone)]
@@ -139,10 +139,14 @@ impl Wanted {
         }
     }
 
-    /// All of it. Room is made as bytes come: for twice as many each time, but for
-    /// no more than were promised or may be sent.
+    /// All of it. Room is taken of the budget as bytes come, a step at a time.
+    ///
+    /// The buffer has the size that was promised, or the largest, from the start: what
+    /// is not written is no memory yet, and a buffer that grew would leave each of its
+    /// former sizes to the allocator.
     async fn collect(&self, mut body: Body, holding: &mut Holding) -> Result<Bytes, Problem> {
-        let mut bytes = Vec::new();
+        let size = self.promised.unwrap_or(self.most);
+        let (mut bytes, mut room) = (Vec::with_capacity(size), 0);
         while let Some(frame) = body.frame().await {
             let broken =
                 |_| Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
@@ -154,11 +158,10 @@ impl Wanted {
             if needed > self.most {
                 return Err(too_large(self.most));
             }
-            if needed > bytes.capacity() {
-                let most = self.promised.unwrap_or(self.most);
-                let room = (2 * bytes.capacity()).max(FIRST).min(most).max(needed);
-                holding.grow(room - bytes.capacity()).await?;
-                bytes.reserve_exact(room - bytes.len());
+            if needed > room {
+                let step = STEP.min(size - room).max(needed - room);
+                holding.grow(step).await?;
+                room += step;
             }
             bytes.extend_from_slice(&data);
         }

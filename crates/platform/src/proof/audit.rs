@@ -31,8 +31,8 @@ impl AuditRow {
 }
 
 /// A free text behind the number of its bytes: so no two rows have one text.
-fn free(text: Option<&str>) -> String {
-    text.map(|text| format!("{}:{text}", text.len())).unwrap_or_default()
+fn free(text: Option<&str>) -> impl fmt::Display {
+    maybe(text.map(|text| fmt::from_fn(move |f| write!(f, "{}:{text}", text.len()))))
 }
 
 impl fmt::Display for AuditRow {

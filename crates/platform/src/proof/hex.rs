@@ -13,6 +13,13 @@ pub(super) fn parse<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// The digits of some bytes. Every entry and audit row has some of them hashed.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let both = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    bytes.iter().flat_map(both).map(char::from).collect()
+}
+
 /// Declares what is so written and read.
 macro_rules! hexadecimal {
     ($(#[$doc:meta])* $name:ident($bytes:literal) $digits:literal) => {
@@ -22,7 +29,7 @@ macro_rules! hexadecimal {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(&$crate::proof::hex::digits(&self.0))
             }
         }
 

@@ -29,15 +29,16 @@ pub use seal::Seal;
 
 use jiff::Timestamp;
 use ledger::Money;
+use std::fmt::{self, Display};
 
 /// A field of a hashed text that may be absent: nothing, then.
-fn maybe<T: ToString>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+fn maybe<T: Display>(value: Option<T>) -> impl Display {
+    fmt::from_fn(move |f| value.as_ref().map_or(Ok(()), |value| value.fmt(f)))
 }
 
 /// A moment as hashed texts have it: UTC, always with microseconds.
-fn moment(at: Timestamp) -> String {
-    format!("{at:.6}")
+fn moment(at: Timestamp) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "{at:.6}"))
 }
 
 /// Adds up; `None` beyond what an account can hold.
