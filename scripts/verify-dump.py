@@ -199,7 +199,7 @@ def rows(directory, name):
     lines, line = [], []
     for field in re.finditer(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|\Z)', text):
         quoted, plain, end = field.groups()
-        line.append((None if plain in ("", "\\N") else plain) if quoted is None else quoted.replace('""', '"'))
+        line.append(plain or None if quoted is None else quoted.replace('""', '"'))
         if end != ",":
             lines.append(line)
             line = []

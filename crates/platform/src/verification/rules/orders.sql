@@ -28,7 +28,7 @@ ordered AS (
     SELECT * FROM transactions
      WHERE NOT (transaction_type = 'transfer' AND direction = 'in' AND paired_transaction_id IS NOT NULL)),
 compared AS (
-    SELECT t.id, p.id AS other_id, c.id AS told_id, c.audit_id, c.details, c.whole,
+    SELECT t.id, t.paired_transaction_id AS other_id, c.id AS told_id, c.audit_id, c.details, c.whole,
            t.direction, t.account_id, t.transaction_type, t.amount, t.currency, t.reference_number,
            t.reverses_transaction_id, t.created_at, c.at, t.status, t.completed_at, t.failure_reason, t.captured_amount,
            t.updated_at, p.updated_at AS other_updated_at, p.created_at AS other_created_at,

@@ -68,8 +68,7 @@ impl Script {
 
     /// Writes a table anew.
     pub async fn export(&self, client: &Client, table: &str) {
-        let rows =
-            format!("COPY (SELECT * FROM {table}) TO STDOUT WITH (FORMAT csv, HEADER, NULL '\\N')");
+        let rows = format!("COPY (SELECT * FROM {table}) TO STDOUT WITH (FORMAT csv, HEADER)");
         let stream = client.copy_out(&rows).await.unwrap();
         let pieces: Vec<_> = stream.try_collect().await.unwrap();
         let name = table.trim_start_matches("wallstreet.");
