@@ -66,4 +66,4 @@ pub use error::{Error, Result};
 pub use idempotency::{Fate, IdempotencyKey, Outcome};
 pub use page::{Cursor, Listing, PageRequest, Position};
 pub use secret::Secret;
-pub use settings::{Environment, PendingSettings, PoolSettings, Quota, Settings};
+pub use settings::{Environment, PendingSettings, PoolSettings, Quota, Settings, Shares};

@@ -46,6 +46,8 @@ pub struct Settings {
     pub users_settle: bool,
     /// How much may stand pending, and for how long.
     pub pending: PendingSettings,
+    /// What one user may have and do.
+    pub shares: Shares,
     /// How long a pending exchange stands, unless who may name its rate says otherwise.
     pub fx_pending_expiry: Duration,
     /// How long a quote can be used.
@@ -67,6 +69,22 @@ impl Default for PendingSettings {
     fn default() -> Self {
         let quota = Quota { count: Some(1_000), bytes: Some(1 << 20) };
         Self { quota, expiry: Some(Duration::from_secs(30 * 24 * 60 * 60)) }
+    }
+}
+
+/// What one user may have and do, who is no administrator.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// The most open accounts; 0 for no limit.
+    pub accounts: i64,
+    /// The most requests of all their keys together in a window, and of one key; 0 for
+    /// no limit.
+    pub key_requests: u32,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { accounts: 1_000, key_requests: 10_000 }
     }
 }
 

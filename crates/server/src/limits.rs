@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
-use platform::{Credential, Origin};
+use platform::{Credential, Origin, Role};
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -66,27 +66,25 @@ impl Limits {
         Self { settings, requests: Mutex::new(requests), attempts: Mutex::new(attempts) }
     }
 
-    /// Counts a request, unless the window is used up.
-    fn count(&self, identity: Identity, limit: u32, now: Timestamp) -> Standing {
+    /// Counts `more` things for everybody whom they count for, if each window has room
+    /// for `needed`. Tells where the narrowest window stands; `None` without a limit.
+    fn count(&self, whom: &CountsFor, needed: u32, more: u32, now: Timestamp) -> Option<Standing> {
         let mut windows = lock(&self.requests);
-        let window = windows.at(identity, now);
-        let remaining = limit.checked_sub(window.kept.saturating_add(1));
-        window.kept += u32::from(remaining.is_some());
-        Standing { limit, remaining, ends: window.ends }
-    }
-
-    /// Counts what a request asks for beyond the first thing. The window may end above
-    /// its limit by what was let in last: so whoever asks for more than the limit is
-    /// served, once a window.
-    fn count_more(&self, identity: Identity, limit: u32, more: u32, now: Timestamp) -> Standing {
-        let mut windows = lock(&self.requests);
-        let window = windows.at(identity, now);
-        let room = window.kept <= limit;
-        if room {
-            window.kept = window.kept.saturating_add(more);
+        let limited = || whom.iter().filter(|(_, limit)| *limit > 0);
+        let standings = limited().map(|(identity, limit)| {
+            let window = windows.at(*identity, now);
+            let room = limit.checked_sub(window.kept.saturating_add(needed));
+            let left = limit.saturating_sub(window.kept.saturating_add(more));
+            Standing { limit: *limit, remaining: room.map(|_| left), ends: window.ends }
+        });
+        let narrowest = standings.min_by_key(|standing| standing.remaining)?;
+        if narrowest.remaining.is_some() {
+            for (identity, _) in limited() {
+                let window = windows.at(*identity, now);
+                window.kept = window.kept.saturating_add(more);
+            }
         }
-        let remaining = room.then(|| limit.saturating_sub(window.kept));
-        Standing { limit, remaining, ends: window.ends }
+        Some(narrowest)
     }
 
     fn tries(&self, identity: Identity, now: Timestamp) -> (Attempts, Standing) {
@@ -119,18 +117,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The layer that counts every request under `/api/v1`.
 pub(crate) async fn requests(app: App, mut request: Request, next: impl Next) -> Response {
-    let (identity, limit) = counted(&app, &request);
-    if limit == 0 || !request.uri().path().starts_with("/api/v1") {
+    if !request.uri().path().starts_with("/api/v1") {
         return next.run(request).await;
     }
-    let now = app.platform.now();
-    let standing = app.limits.count(identity, limit, now);
+    let (whom, now) = (counts_for(&app, &request), app.platform.now());
+    let Some(standing) = app.limits.count(&whom, 1, 1, now) else {
+        return next.run(request).await;
+    };
     if standing.remaining.is_none() {
         let mut response = standing.refuse(now);
         standing.tell(&mut response);
         return response;
     }
-    let counted = Arc::new(Counted { app, identity, standing: Mutex::new(standing) });
+    let counted = Arc::new(Counted { app, whom, standing: Mutex::new(standing) });
     request.extensions_mut().insert(Tally(Some(Arc::clone(&counted))));
     let mut response = next.run(request).await;
     lock(&counted.standing).tell(&mut response);
@@ -145,25 +144,26 @@ pub(crate) struct Tally(Option<Arc<Counted>>);
 /// Whom a request was counted for, and where they stand by now.
 struct Counted {
     app: App,
-    identity: Identity,
+    whom: CountsFor,
     standing: Mutex<Standing>,
 }
 
 impl Tally {
     /// Counts so many things, of which the first was counted with the request. Refuses
     /// them if others have used up the window meanwhile: to be asked before anything
-    /// is done.
+    /// is done. The window may end above its limit by what was let in last: so whoever
+    /// asks for more than the limit is served, once a window.
     pub(crate) fn count(&self, things: usize) -> Result<(), Problem> {
         let more = u32::try_from(things.saturating_sub(1)).unwrap_or(u32::MAX);
-        let Some(Counted { app, identity, standing }) = self.0.as_deref().filter(|_| more > 0)
-        else {
+        let Some(Counted { app, whom, standing }) = self.0.as_deref().filter(|_| more > 0) else {
             return Ok(());
         };
-        let (now, mut standing) = (app.platform.now(), lock(standing));
-        *standing = app.limits.count_more(*identity, standing.limit, more, now);
-        match standing.remaining {
+        let now = app.platform.now();
+        let Some(stands) = app.limits.count(whom, 0, more, now) else { return Ok(()) };
+        *lock(standing) = stands;
+        match stands.remaining {
             Some(_) => Ok(()),
-            None => Err(standing.problem(now)),
+            None => Err(stands.problem(now)),
         }
     }
 }
@@ -215,16 +215,27 @@ pub(crate) fn too_many_tries(app: &App, request: &Request) -> Option<Response> {
     })
 }
 
-/// Whom a request counts for, and how many they may send.
-fn counted(app: &App, request: &Request) -> (Identity, u32) {
-    let usual = app.limits.settings.max;
-    match request.extensions().get::<Proof>() {
+/// Whom a request counts for, and how many they may send; 0: as many as they like.
+type CountsFor = [(Identity, u32); 2];
+
+/// A key counts for itself, and where its owner is no administrator, for all their keys
+/// together: a new key is no new window.
+fn counts_for(app: &App, request: &Request) -> CountsFor {
+    let (identity, limit) = match request.extensions().get::<Proof>() {
         Some(Proof(Ok(actor))) => match &actor.credential {
-            Credential::ApiKey { rate_limit, .. } => (Identity::of(actor), *rate_limit),
-            Credential::Session(_) | Credential::Schedule(_) => (Identity::of(actor), usual),
+            Credential::ApiKey { rate_limit, .. } => {
+                let all = app.platform.settings().shares.key_requests;
+                let is_free = actor.role == Role::Admin || *rate_limit == 0;
+                let together = (Identity::Keys(actor.user_id.0), if is_free { 0 } else { all });
+                return [(Identity::of(actor), *rate_limit), together];
+            }
+            Credential::Session(_) | Credential::Schedule(_) => {
+                (Identity::of(actor), app.limits.settings.max)
+            }
         },
-        _ => (at(request), usual),
-    }
+        _ => (at(request), app.limits.settings.max),
+    };
+    [(identity, limit), (identity, 0)]
 }
 
 /// Where a request comes from.

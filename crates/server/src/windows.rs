@@ -24,6 +24,8 @@ pub(crate) enum Identity {
     User(Uuid),
     /// An API key.
     Key(Uuid),
+    /// All keys of a user together.
+    Keys(Uuid),
     /// An address; of IPv6 the first half, since one household has all of the other.
     Address(IpAddr),
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use ledger::{Amount, Currency, Kind};
 use platform::{
     Actor, Environment, Error, ManualClock, Origin, PendingSettings, Platform, PoolSettings,
-    Secret, Settings,
+    Secret, Settings, Shares,
     accounts::{self, Account, AccountType},
     login::{self, Registration},
     orders::{self, Draft},
@@ -61,6 +61,7 @@ pub fn settings() -> Settings {
         users_settle: true,
         // Tests that say nothing of it see no other end than their own.
         pending: PendingSettings { expiry: None, ..PendingSettings::default() },
+        shares: Shares { key_requests: 0, ..Shares::default() },
         fx_pending_expiry: Duration::from_secs(60),
         fx_quote_expiry: Duration::from_secs(30),
         pool: PoolSettings { max: 4, connect: Duration::from_secs(20), ..PoolSettings::default() },

@@ -119,6 +119,7 @@ pub async fn open(
         return Ok(earlier);
     }
     users::lock_active_in(&tx, actor.user_id).await?;
+    check_share_in(&tx, platform, actor).await?;
     let account = insert_in(&tx, platform, actor, account_type, currency, at).await?;
     let fact = Fact::AccountCreated {
         account: account.id,
@@ -131,6 +132,20 @@ pub async fn open(
     idempotency::finish_in(&tx, actor, key.as_ref(), &account).await?;
     tx.commit().await?;
     Ok(Outcome { value: account, at, replayed: false })
+}
+
+/// What stands pending is bounded for each account, so accounts are for each user.
+async fn check_share_in(tx: &Tx<'_>, platform: &Platform, actor: &Actor) -> Result<()> {
+    let most = platform.settings().shares.accounts;
+    if most == 0 || actor.is_admin() {
+        return Ok(());
+    }
+    let row = tx.get(store::COUNT_OPEN, &[&actor.user_id.0, &most]).await?;
+    if row.try_get::<_, i64>(0)? < most {
+        return Ok(());
+    }
+    let text = format!("you have {most} open accounts: close one first");
+    Err(Error::invalid("accountType", "too_many", text))
 }
 
 async fn insert_in(

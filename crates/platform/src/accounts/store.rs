@@ -67,6 +67,9 @@ statements! {
          WHERE ", wanted!(), "
            AND ($5::timestamp IS NULL OR (created_at, id) < ($5, $6::uuid))
          ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8");
+    /// How many of a user's accounts are not closed, up to the most.
+    COUNT_OPEN = "SELECT count(*) FROM (SELECT FROM accounts
+         WHERE user_id = $1 AND status <> 'closed' LIMIT $2) AS open";
     /// How many accounts the same filter finds.
     COUNT = concat!("SELECT count(*) FROM accounts WHERE ", wanted!());
     /// The shape of the view account_summaries, for one page of one user's accounts.

@@ -18,7 +18,7 @@ use crate::{
     idempotency::{self, IdempotencyKey, Outcome},
     lookup::Lookup,
     mandates,
-    settings::{Environment, PoolSettings},
+    settings::PoolSettings,
     text::{bounded, bounded_text},
     users,
 };
@@ -36,8 +36,6 @@ use uuid::Uuid;
 
 /// The most keys one user can have.
 const MOST: i64 = 100;
-/// The most requests a window that users give their own keys.
-const MOST_REQUESTS: i32 = 10_000;
 
 bounded_text! {
     /// What the owner calls the key: 1 to 100 characters.
@@ -335,11 +333,14 @@ fn check_grant(
 
 /// A limit that a user could lift is none, where users are strangers.
 fn check_rate_limit(platform: &Platform, actor: &Actor, limit: i32) -> Result<()> {
-    let free = actor.is_admin() || platform.settings().environment == Environment::Development;
-    if free || (1..=MOST_REQUESTS).contains(&limit) {
+    let most = platform.settings().shares.key_requests;
+    let within = u32::try_from(limit).is_ok_and(|limit| (1..=most).contains(&limit));
+    if actor.is_admin() || most == 0 || within {
         return Ok(());
     }
-    let text = "must be between 1 and 10000; only an administrator goes beyond, or lifts it with 0";
+    let text = format!(
+        "must be between 1 and {most}; only an administrator goes beyond, or lifts it with 0"
+    );
     Err(Error::invalid("rateLimit", "out_of_range", text))
 }
 

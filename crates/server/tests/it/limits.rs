@@ -2,6 +2,7 @@
 
 use crate::support::{Answer, Api, Client, settings};
 use jiff::SignedDuration;
+use platform::Shares;
 use serde_json::{Value, json};
 use server::{RateLimits, Settings};
 use testkit::PASSWORD;
@@ -155,6 +156,37 @@ async fn a_key_is_counted_by_its_own_limit_and_without_one_by_none() {
         let answer = unlimited.post(BATCH, &batch(&account, 100)).await;
         assert_eq!(standing(answer.expect(200)), [None, None, None]);
     }
+}
+
+#[tokio::test]
+async fn all_keys_of_a_user_share_a_window_so_that_a_new_key_is_no_new_one() {
+    let shares = Shares { key_requests: 12, ..Shares::default() };
+    let bank = testkit::bank_with(platform::Settings { shares, ..testkit::settings() }).await;
+    let api = Api::over(bank, limited(0, 0));
+    let (ada, account) = with_account(&api).await;
+    let key = async |limit: u32| {
+        let body = json!({"name": "k", "permissions": ["write:transactions"], "rateLimit": limit});
+        ada.post("/api/v1/api-keys", &body).await
+    };
+    key(13).await.refused(400, "validation_failed");
+    key(0).await.refused(400, "validation_failed");
+    let first = key(10).await.expect(201).data().clone();
+    let one = ada.with_key(first["key"].as_str().unwrap());
+    let answer = one.post(BATCH, &batch(&account, 9)).await;
+    // Its own window is the narrower one.
+    assert_eq!(standing(answer.expect(200))[..2], [Some("10".to_owned()), Some("1".to_owned())]);
+    ada.delete(&format!("/api/v1/api-keys/{}", first["id"].as_str().unwrap())).await.expect(200);
+    let two = ada.with_key(key(10).await.expect(201).data()["key"].as_str().unwrap());
+    let answer = two.post(BATCH, &batch(&account, 2)).await;
+    assert_eq!(standing(answer.expect(200))[..2], [Some("12".to_owned()), Some("1".to_owned())]);
+    // What is let in last counts in full.
+    two.post(BATCH, &batch(&account, 5)).await.expect(200);
+    two.post(BATCH, &batch(&account, 1)).await.refused(429, "rate_limit_exceeded");
+    let three = ada.with_key(key(10).await.expect(201).data()["key"].as_str().unwrap());
+    three.post(BATCH, &batch(&account, 1)).await.refused(429, "rate_limit_exceeded");
+    // Other users have theirs.
+    let (bob, theirs) = with_account(&api).await;
+    bob.post(BATCH, &batch(&theirs, 1)).await.expect(200);
 }
 
 #[tokio::test]

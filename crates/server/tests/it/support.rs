@@ -45,7 +45,11 @@ impl Api {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let bank = testkit::bank().await;
+        Self::over(testkit::bank().await, settings)
+    }
+
+    /// Over a bank with settings of its own.
+    pub fn over(bank: Bank, settings: Settings) -> Self {
         let router = server::router(bank.platform.clone(), settings);
         Self { bank, router }
     }

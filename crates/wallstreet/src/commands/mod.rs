@@ -97,6 +97,7 @@ fn settings(config: &Config, jwt_secret: Secret, api_key_salt: Secret) -> Settin
         bcrypt_cost: config.logins.bcrypt_cost,
         users_settle: config.logins.users_settle,
         pending: config.pending,
+        shares: config.shares,
         fx_pending_expiry: config.logins.fx_pending_expiry,
         fx_quote_expiry: config.logins.fx_quote_expiry,
         pool: config.pool,

@@ -10,7 +10,7 @@ mod values;
 
 use crate::failure::{Exit, Failure};
 use ipnet::IpNet;
-use platform::{ClockSettings, Environment, PendingSettings, PoolSettings, Quota, Secret};
+use platform::{ClockSettings, Environment, PendingSettings, PoolSettings, Quota, Secret, Shares};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
@@ -88,6 +88,8 @@ pub struct Config {
     pub logins: Logins,
     /// How much may stand pending, and for how long.
     pub pending: PendingSettings,
+    /// What one user may have and do.
+    pub shares: Shares,
     /// How often the ledger is checked; `None`: never.
     pub check_interval: Option<Duration>,
     /// How time is judged.
@@ -206,6 +208,7 @@ impl Reader {
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
         let pending = self.pending();
+        let shares = self.shares(development);
         let clock = ClockSettings {
             tolerance: self.value("CLOCK_TOLERANCE", values::duration),
             settle: self.value("CLOCK_SETTLE", values::duration),
@@ -236,6 +239,7 @@ impl Reader {
             signing_seeds,
             logins,
             pending,
+            shares,
             check_interval,
             clock,
             log_level,
@@ -296,6 +300,18 @@ impl Reader {
             bytes: limit(self.value("MAX_PENDING_BYTES_PER_ACCOUNT", &most)),
         };
         PendingSettings { quota, expiry: self.value("PENDING_EXPIRY", values::interval) }
+    }
+
+    fn shares(&mut self, development: bool) -> Shares {
+        let key_requests = if development { "0" } else { "10000" };
+        Shares {
+            accounts: self.value("MAX_ACCOUNTS_PER_USER", values::number(0, i64::MAX)),
+            key_requests: self.depends(
+                "RATE_LIMIT_KEYS_MAX",
+                key_requests,
+                values::number(0, 1_000_000_000),
+            ),
+        }
     }
 
     /// A setting whose default is in the table.

@@ -121,6 +121,12 @@ const HTTP: &[Setting] = &[
     ),
     setting("RATE_LIMIT_WINDOW_MS", Value("900000"), "The length of that window in milliseconds."),
     setting(
+        "RATE_LIMIT_KEYS_MAX",
+        Depends("0 in development, 10000 elsewhere"),
+        "Requests that all keys of a user may make together in a window, and the most that a user may give one key; 0 \
+         for no limit.",
+    ),
+    setting(
         "RATE_LIMIT_AUTH_MAX",
         Value("5"),
         "Failed logins that a client may make in a window; 0 for no limit.",
@@ -196,6 +202,11 @@ const LOGINS: &[Setting] = &[
 ];
 
 const PENDING: &[Setting] = &[
+    setting(
+        "MAX_ACCOUNTS_PER_USER",
+        Value("1000"),
+        "Accounts of one user that may be open at once; 0 for no limit.",
+    ),
     setting(
         "MAX_PENDING_PER_ACCOUNT",
         Value("1000"),
