@@ -417,6 +417,25 @@ def check_trail(book):
             differ(f"audit row {row['id']}, tells of", f"{kind} {thing}", "one that there is")
 
 
+def since_step_back(book, orders):
+    """What counts since a clock that was more than a day ahead came back: days, and what
+    was ordered on them, in the order of the trail. Empty where none ever did."""
+    events = []
+    for made, amount, left, ended, thing in orders:
+        for row in book["of"]["transaction"][thing]:
+            if row["action"] == "TRANSACTION_CREATED":
+                events.append((int(row["number"]), made[:10], amount - left))
+            elif left > 0 and ended and row["action"] in ENDINGS and row["details"].get("status") != "pending":
+                events.append((int(row["number"]), ended[:10], Decimal(0)))
+    since, last, stepped = [], None, False
+    for _, day, amount in sorted(events):
+        if last and (date.fromisoformat(last) - date.fromisoformat(day)).days > 1:
+            since, stepped = [], True
+        since.append((day, amount))
+        last = day
+    return since if stepped else []
+
+
 def check_spending(book):
     """What went out on the newest day that had orders or gave up a hold."""
     ordered = defaultdict(list)
@@ -426,13 +445,17 @@ def check_spending(book):
             left = Decimal(0) if row["status"] == "pending" else Decimal(row["amount"]) - kept
             failed = newest(book["of"]["transaction"][row["id"]], "TRANSACTION_FAILED")
             ended = row["completed_at"] or failed and failed["created_at"]
-            ordered[row["account_id"]].append((row["created_at"], Decimal(row["amount"]), left, ended))
+            ordered[row["account_id"]].append((row["created_at"], Decimal(row["amount"]), left, ended, row["id"]))
     for account in book["accounts"]:
         name, orders = f"account {account['id']}", ordered[account["id"]]
         days = [made[:10] for made, *_ in orders]
-        days += [ended[:10] for _, _, left, ended in orders if left > 0 and ended]
+        days += [ended[:10] for _, _, left, ended, _ in orders if left > 0 and ended]
         newest_day = max(days, default="1970-01-01")
-        spent = sum((amount - left for made, amount, left, _ in orders if made[:10] == newest_day), Decimal(0))
+        spent = sum((amount - left for made, amount, left, *_ in orders if made[:10] == newest_day), Decimal(0))
+        stepped = since_step_back(book, orders)
+        if stepped:
+            newest_day = max(day for day, _ in stepped)
+            spent = sum((left for day, left in stepped if day == newest_day), Decimal(0))
         # An order by a clock that lags behind midnight counts for the day that has begun.
         eve = str(date.fromisoformat(newest_day) - timedelta(days=1)) + " 23"
         late = sum((amount for made, amount, *_ in orders if made.startswith(eve)), Decimal(0))

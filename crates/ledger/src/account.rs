@@ -103,10 +103,15 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// What counts on a day: a new day starts at nothing, and a clock that
-    /// steps back does not bring an old one again.
+    /// What counts on a day: a new day starts at nothing, and a clock that steps back
+    /// over midnight does not bring an old one again. More than a day back, it was wrong
+    /// before: all the days until then would be one.
     pub fn on(self, day: Day) -> Self {
-        if day > self.day { Self { day, amount: Money::ZERO } } else { self }
+        if day > self.day || day.0.saturating_add(1) < self.day.0 {
+            Self { day, amount: Money::ZERO }
+        } else {
+            self
+        }
     }
 }
 

@@ -101,6 +101,19 @@ fn a_new_day_starts_at_nothing_and_a_clock_that_steps_back_does_not() {
 }
 
 #[test]
+fn a_clock_that_was_days_ahead_and_came_back_does_not_make_one_day_of_all_until_then() {
+    let mut world = World::new().with(1, ADA, "100");
+    world.set(1, daily("10"));
+    world.at(hours_later(8 * 24));
+    world.completed(Kind::Withdrawal, 1, "9");
+    world.at(hours_later(0));
+    world.completed(Kind::Withdrawal, 1, "2");
+    assert_eq!(world.spent(1), "2.00");
+    let order = world.order(Kind::Withdrawal, 1, "9");
+    assert!(matches!(world.create(ROOT, order), Err(Refusal::DailyLimitExceeded { .. })));
+}
+
+#[test]
 fn what_is_released_on_the_day_it_was_ordered_can_be_spent_again() {
     let mut world = World::new().with(1, ADA, "100");
     let id = world.pending(Kind::Withdrawal, 1, "9");

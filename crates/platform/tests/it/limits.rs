@@ -373,3 +373,28 @@ async fn limits_that_change_while_money_moves_hold_for_every_order_after_them() 
     assert_eq!(funds(&bank, &ada, &account).await, "10.00 / 10.00");
     assert_sound(&bank.client().await).await;
 }
+
+#[tokio::test]
+async fn after_a_clock_that_was_days_ahead_a_day_is_a_day_again_and_the_ledger_is_sound() {
+    let bank = bank().await;
+    let (ada, account) = ada_with(&bank, "100").await;
+    limit(&bank, &account, most("", "10")).await.unwrap();
+    assert_eq!(out(&bank, &ada, &account, "1").await, "done");
+    bank.clock.advance(SignedDuration::from_hours(8 * 24));
+    let ahead = order(&bank, &ada, held(draft(Kind::Withdrawal, &account, "9"))).await.unwrap();
+    bank.seal().await;
+    bank.clock.advance(SignedDuration::from_hours(-8 * 24));
+    assert_eq!(out(&bank, &ada, &account, "6").await, "done");
+    assert_eq!(out(&bank, &ada, &account, "5").await, "daily_limit_exceeded");
+    assert_sound(&bank.client().await).await;
+    assert!(crate::verification::report(&bank).await.is_sound());
+    orders::cancel(&bank.platform, &ada, ahead.id, None).await.unwrap();
+    bank.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(out(&bank, &ada, &account, "10").await, "done");
+    bank.seal().await;
+    let report = crate::verification::report(&bank).await;
+    assert!(report.is_sound(), "{report:?}");
+    let changed = "UPDATE accounts SET spent_amount = 9 WHERE spent_amount = 10";
+    bank.client().await.batch_execute(changed).await.unwrap();
+    assert!(!crate::verification::report(&bank).await.is_sound());
+}

@@ -149,7 +149,7 @@ impl Account {
     }
 
     fn spent_on(&self, day: i64) -> i64 {
-        if day > self.spent_day { 0 } else { self.spent }
+        if day > self.spent_day || day + 1 < self.spent_day { 0 } else { self.spent }
     }
 
     fn cover(&self, amount: i64) -> Verdict {
