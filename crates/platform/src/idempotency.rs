@@ -56,7 +56,7 @@ impl IdempotencyKey {
                 "must be 1 to 255 visible ASCII characters",
             ));
         }
-        let hash = request.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part));
+        let hash = request.iter().fold(Sha256::new(), Sha256::chain_update);
         Ok(Self { key: key.to_owned(), fingerprint: hash.finalize().to_vec() })
     }
 

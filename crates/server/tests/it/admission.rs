@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::{RateLimits, Settings};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 const JSON: &str = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
 
