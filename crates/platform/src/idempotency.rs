@@ -40,6 +40,14 @@ impl IdempotencyKey {
     /// # Errors
     /// A key is 1 to 255 visible ASCII characters.
     pub fn new(key: &str, request: &[u8]) -> Result<Self> {
+        Self::of_parts(key, &[request])
+    }
+
+    /// The same of a request that does not lie in one piece.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_parts(key: &str, request: &[&[u8]]) -> Result<Self> {
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if !visible || !(1..=255).contains(&key.len()) {
             return Err(Error::invalid(
@@ -48,7 +56,8 @@ impl IdempotencyKey {
                 "must be 1 to 255 visible ASCII characters",
             ));
         }
-        Ok(Self { key: key.to_owned(), fingerprint: Sha256::digest(request).to_vec() })
+        let hash = request.iter().fold(Sha256::new(), Sha256::chain_update);
+        Ok(Self { key: key.to_owned(), fingerprint: hash.finalize().to_vec() })
     }
 
     /// The client's name for the request.

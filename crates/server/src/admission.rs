@@ -7,8 +7,10 @@
 
 use crate::{App, body, caller::Proof, front::Next, limits, problem::Problem};
 use axum::{
+    body::HttpBody,
     extract::{MatchedPath, Request},
-    http::Method,
+    http::{HeaderValue, Method, header},
+    middleware,
     response::{IntoResponse, Response},
 };
 use platform::{
@@ -219,7 +221,29 @@ pub(crate) async fn admit(
         return refusal;
     }
     if operation.is_public() && !operation.takes_body() {
-        return next.run(request).await;
+        return without_body(request, next).await;
     }
     body::arrive(app, operation, request, next).await
+}
+
+/// Goes on, unless a body is on its way to what anybody may ask and nobody sends one:
+/// it is cheap, so not a byte of it is read.
+pub(crate) async fn without_body(request: Request, next: impl Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let problem = Problem::field("body", "unknown_field", "is not known here: send no body");
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The same for routes that are no operation, as a layer around them. Of another method
+/// they say themselves that they do not know it.
+pub(crate) async fn only_without_body(request: Request, next: middleware::Next) -> Response {
+    let next = move |request| next.run(request);
+    match *request.method() {
+        Method::GET | Method::HEAD => without_body(request, next).await,
+        _ => next(request).await,
+    }
 }

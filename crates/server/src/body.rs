@@ -3,13 +3,15 @@
 //!
 //! Whoever sends it slowly could be logged out, suspended or demoted meanwhile:
 //! credentials older than a second are proven again once the body is there.
-//! What can be told from the head is refused before a byte is read. Whether a body
-//! was needed, and what it says, is [`crate::extract`]'s business.
+//! What can be told from the head is refused before a byte is read. A small body
+//! takes no room of the budget: each connection has one at most, and it waits for
+//! nobody. Whether a body was needed, and what it says, is [`crate::extract`]'s
+//! business.
 
 use crate::{
     App,
     admission::Operation,
-    budget::{Full, Holding},
+    budget::{CutOff, Full, Holding},
     caller::{self, Proof},
     extract,
     front::Next,
@@ -24,6 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -31,10 +34,8 @@ use tokio::time::{Instant, timeout};
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long proven credentials are good for while the body arrives.
 const PROVEN_FOR: Duration = Duration::from_secs(1);
-/// The most bodies of strangers from one address at once.
-const STRANGERS: usize = 16;
-/// What is taken of the budget at once, in bytes.
-const STEP: usize = 64 << 10;
+/// A body of at most so many bytes is small: less than the buffers of its connection.
+pub(crate) const SMALL: usize = 16 << 10;
 
 /// What came.
 #[derive(Clone)]
@@ -80,25 +81,23 @@ async fn receive(
     body: Body,
 ) -> Result<(Bytes, Option<Holding>), Problem> {
     let wanted = Wanted::of(&parts.headers, &body, operation.most())?;
-    let (who, most) = sender(parts, operation);
-    let receiving = async {
-        let mut holding = app.budget.open(who, most).await?;
-        let bytes = wanted.collect(body, &mut holding).await?;
-        Ok((bytes, Some(holding)))
+    let mut holding = match wanted.size() {
+        0..=SMALL => None,
+        size => Some(app.budget.open(sender(parts, operation), size).await?),
     };
-    timeout(BODY_TIMEOUT, receiving).await.unwrap_or_else(|_| {
+    let collecting = wanted.collect(body, holding.as_mut());
+    let bytes = timeout(BODY_TIMEOUT, collecting).await.unwrap_or_else(|_| {
         let text = "The body did not arrive within 15 seconds";
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text))
-    })
+    })?;
+    Ok((bytes, holding))
 }
 
-/// For whom the bytes count, and how many bodies they may send at once.
-fn sender(parts: &Parts, operation: &Operation) -> (Identity, usize) {
+/// For whom the bytes count.
+fn sender(parts: &Parts, operation: &Operation) -> Identity {
     match parts.extensions.get::<Proof>() {
-        Some(Proof(Ok(actor))) if !operation.is_public() => {
-            (Identity::User(actor.user_id.0), usize::MAX)
-        }
-        _ => (limits::address(&parts.extensions), STRANGERS),
+        Some(Proof(Ok(actor))) if !operation.is_public() => Identity::User(actor.user_id.0),
+        _ => limits::address(&parts.extensions),
     }
 }
 
@@ -139,33 +138,53 @@ impl Wanted {
         }
     }
 
-    /// All of it. Room is taken of the budget as bytes come, a step at a time.
+    /// The most bytes that it may have.
+    fn size(&self) -> usize {
+        self.promised.unwrap_or(self.most)
+    }
+
+    /// All of it, unless its room is given to another meanwhile.
     ///
-    /// The buffer has the size that was promised, or the largest, from the start: what
-    /// is not written is no memory yet, and a buffer that grew would leave each of its
-    /// former sizes to the allocator.
-    async fn collect(&self, mut body: Body, holding: &mut Holding) -> Result<Bytes, Problem> {
-        let size = self.promised.unwrap_or(self.most);
-        let (mut bytes, mut room) = (Vec::with_capacity(size), 0);
-        while let Some(frame) = body.frame().await {
+    /// The buffer has its full size from the start: what is not written is no memory
+    /// yet, and a buffer that grew would leave each of its former sizes to the allocator.
+    async fn collect(
+        &self,
+        mut body: Body,
+        mut holding: Option<&mut Holding>,
+    ) -> Result<Bytes, Problem> {
+        let mut bytes = Vec::with_capacity(self.size());
+        while let Some(frame) = next_frame(&mut body, holding.as_deref()).await? {
             let broken =
                 |_| Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "The body broke off");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             if !self.is_json && !data.is_empty() {
                 return Err(no_json());
             }
-            let needed = bytes.len() + data.len();
-            if needed > self.most {
+            if bytes.len() + data.len() > self.most {
                 return Err(too_large(self.most));
             }
-            if needed > room {
-                let step = STEP.min(size - room).max(needed - room);
-                holding.grow(step).await?;
-                room += step;
-            }
             bytes.extend_from_slice(&data);
+            if let Some(holding) = &mut holding {
+                holding.note(bytes.len());
+            }
+        }
+        if let Some(holding) = holding {
+            holding.complete(bytes.len())?;
         }
         Ok(bytes.into())
+    }
+}
+
+/// What comes next, unless the body is cut off.
+async fn next_frame(
+    body: &mut Body,
+    holding: Option<&Holding>,
+) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, CutOff> {
+    let Some(holding) = holding else { return Ok(body.frame().await) };
+    tokio::select! {
+        biased;
+        frame = body.frame() => Ok(frame),
+        () = holding.cut_off() => Err(CutOff),
     }
 }
 
@@ -185,8 +204,15 @@ fn no_json() -> Problem {
 
 impl From<Full> for Problem {
     fn from(_: Full) -> Self {
-        let text = "More bodies are on their way than there is room for: try again shortly";
+        let text = "More large bodies are on their way than there is room for: try again shortly";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_bodies", text);
         problem.retry_after(Duration::from_secs(1))
+    }
+}
+
+impl From<CutOff> for Problem {
+    fn from(_: CutOff) -> Self {
+        let text = "The body stood still while others waited for its room";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)
     }
 }

@@ -26,7 +26,11 @@ const SINGLE: [(u16, &str, &str); 62] = [
     (400, "bad_request", "The request cannot be understood"),
     (404, "route_not_found", "There is no such endpoint"),
     (405, "method_not_allowed", "The endpoint does not know this method: see `Allow`"),
-    (408, "request_timeout", "The body did not arrive within 15 seconds"),
+    (
+        408,
+        "request_timeout",
+        "The body did not arrive within 15 seconds, or stood still while others waited for its room",
+    ),
     (
         413,
         "body_too_large",
@@ -161,7 +165,7 @@ const SINGLE: [(u16, &str, &str); 62] = [
     (
         503,
         "too_many_bodies",
-        "More bodies are on their way than there is room for: try again after `Retry-After`",
+        "More large bodies are on their way than there is room for: try again after `Retry-After`",
     ),
     (
         503,

@@ -1,38 +1,80 @@
 //! What a handler may take from a request. Whatever is wrong is refused here,
 //! with a problem that names the field, before any use case runs.
 
-use crate::{body::Arrived, fields::Id, problem::Problem, violation};
+use crate::{
+    body::{Arrived, SMALL},
+    fields::Id,
+    problem::Problem,
+    violation,
+};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{StatusCode, request::Parts},
 };
 use platform::IdempotencyKey;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 
 /// The body, read as JSON.
 pub(crate) struct Json<T>(pub(crate) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (mut parts, _) = request.into_parts();
-        parse(&take_body(&mut parts)?).map(Self)
+        apart(take_body(&mut parts)?, |body| parse(body)).await.map(Self)
     }
 }
 
 /// The body and the `Idempotency-Key` of a request that creates something.
 pub(crate) struct Keyed<T>(pub(crate) Option<IdempotencyKey>, pub(crate) T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
+impl<S: Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Keyed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let unread = Unread::from_request(request, state).await?;
+        unread.read(|key, body| Ok(Self(key, parse(body)?))).await
+    }
+}
+
+/// The body of a request that creates something, for a handler that reads it in its
+/// own way.
+pub(crate) struct Unread(Parts, Bytes);
+
+impl<S: Sync> FromRequest<S> for Unread {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (mut parts, _) = request.into_parts();
         let bytes = take_body(&mut parts)?;
-        Ok(Self(idempotency_key(&parts, &bytes)?, parse(&bytes)?))
+        Ok(Self(parts, bytes))
     }
+}
+
+impl Unread {
+    /// What `how` makes of the `Idempotency-Key` and the body, which ends here.
+    pub(crate) async fn read<T: Send + 'static>(
+        self,
+        how: impl FnOnce(Option<IdempotencyKey>, &[u8]) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Self(parts, bytes) = self;
+        apart(bytes, move |body| how(idempotency_key(&parts, body)?, body)).await
+    }
+}
+
+/// Reads a body and drops it. A large one takes a while, in which nobody else's
+/// request may have to wait.
+async fn apart<T: Send + 'static>(
+    bytes: Bytes,
+    read: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if bytes.len() <= SMALL {
+        return read(&bytes);
+    }
+    let reading = tokio::task::spawn_blocking(move || read(&bytes));
+    reading.await.unwrap_or_else(|panic| Err(Problem::internal(panic)))
 }
 
 /// The body of an operation that takes none: no member is known.
@@ -60,7 +102,7 @@ impl<S: Sync> FromRequestParts<S> for Key {
 }
 
 /// One item of a body that is read item by item.
-pub(crate) fn item<T: DeserializeOwned>(raw: &str) -> Result<T, platform::Error> {
+pub(crate) fn item<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, platform::Error> {
     let mut json = serde_json::Deserializer::from_str(raw);
     violation::read(&mut json).map_err(|(violation, _)| platform::Error::Invalid(vec![violation]))
 }
@@ -106,9 +148,8 @@ fn idempotency_key(parts: &Parts, body: &[u8]) -> Result<Option<IdempotencyKey>,
         return if many { Err(twice()) } else { Ok(None) };
     };
     let line = format!("{} {}\n", parts.method, parts.uri.path());
-    let request = [line.as_bytes(), body].concat();
     let key = String::from_utf8_lossy(key.as_bytes());
-    Ok(Some(IdempotencyKey::new(&key, &request)?))
+    Ok(Some(IdempotencyKey::of_parts(&key, &[line.as_bytes(), body])?))
 }
 
 /// What [`crate::body`] received.
@@ -117,7 +158,8 @@ fn take_body(parts: &mut Parts) -> Result<Bytes, Problem> {
     parts.extensions.remove().map_or_else(|| Err(missing()), |Arrived(body)| body)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// The whole body, as JSON.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     if body.trim_ascii().is_empty() {
         return Err(Problem::field("body", "required", "is required: send a JSON object"));
     }

@@ -77,8 +77,8 @@ pub struct Settings {
     /// 16, proxies and this machine all; when all are taken, a newcomer gets the place
     /// of whoever holds most.
     pub max_connections: usize,
-    /// The most bytes of bodies held at once; at least 16 MiB. One caller or address
-    /// gets a quarter of them, and 8 MiB always.
+    /// The most bytes of large bodies held at once; at least 16 MiB. One caller or
+    /// address gets a quarter of them, and 8 MiB always.
     pub body_memory: usize,
 }
 
@@ -162,6 +162,7 @@ pub fn errors() -> String {
 fn assemble_health(app: &App) -> Router {
     let around = app.clone();
     Router::from(routes::open())
+        .route_layer(middleware::from_fn(admission::only_without_body))
         .layer(middleware::from_fn(move |request, next| {
             front::outside(around.clone(), request, next)
         }))
@@ -179,7 +180,8 @@ fn assemble(app: &App) -> Router {
     let unqueried = Unqueried::of(table.get_openapi());
     let mut router = Router::from(table);
     if app.settings.docs {
-        router = router.merge(docs::routes());
+        let bodiless = middleware::from_fn(admission::only_without_body);
+        router = router.merge(docs::routes().route_layer(bodiless));
     }
     let (within, around) = (app.clone(), app.clone());
     router

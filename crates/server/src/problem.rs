@@ -124,13 +124,18 @@ impl Problem {
         Self::new(status, code, text)
     }
 
+    /// Whether a field broke the rule with this code.
+    pub(crate) fn is_because(&self, code: &str) -> bool {
+        self.more.errors.iter().any(|error| error.code == code)
+    }
+
     /// A wrong secret, or an address found to be taken. Who brought no secret, or
     /// input that could not be read, tried nothing.
     pub(crate) fn is_failed_try(&self) -> bool {
         match self.status {
             StatusCode::UNAUTHORIZED => self.code != Unauthenticated::Missing.code(),
             StatusCode::CONFLICT => true,
-            _ => self.more.errors.iter().any(|error| error.code == "incorrect"),
+            _ => self.is_because("incorrect"),
         }
     }
 

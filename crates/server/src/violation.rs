@@ -4,12 +4,19 @@
 //! and a query string.
 
 use platform::error::Violation;
-use serde::de::DeserializeOwned;
+use serde::de::Deserialize;
+
+/// The code of a list that is too long or too short.
+pub(crate) const WRONG_LENGTH: &str = "invalid_length";
+/// The most bytes of a field's name that is told back.
+const LONGEST_NAME: usize = 200;
+/// The most bytes of what is said of a field.
+const LONGEST_TEXT: usize = 1000;
 
 /// Reads a `T`, or says which field is at fault.
 pub(crate) fn read<'de, T, D>(deserializer: D) -> Result<T, (Violation, D::Error)>
 where
-    T: DeserializeOwned,
+    T: Deserialize<'de>,
     D: serde::Deserializer<'de>,
 {
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
@@ -36,18 +43,22 @@ fn violation(path: &str, text: &str) -> Violation {
         }
         "duplicate" => (join(path, named), "duplicate_field", "is given twice".to_owned()),
         "invalid" => {
+            let is_length = rest.starts_with("length");
             let expected = rest.rsplit_once("expected ").map_or(rest, |(_, expected)| expected);
             let expected = match expected {
                 "f64" => "a number",
                 expected if expected.starts_with("struct") => "an object",
                 expected => expected,
             };
-            (path.to_owned(), "invalid_type", format!("must be {expected}"))
+            match is_length && expected != "an object" {
+                true => (path.to_owned(), WRONG_LENGTH, format!("must have {expected}")),
+                false => (path.to_owned(), "invalid_type", format!("must be {expected}")),
+            }
         }
         _ => (path.to_owned(), "invalid", text.to_owned()),
     };
     let field = if field == "." { "body".to_owned() } else { field };
-    Violation { field, code, message }
+    Violation { field: short(field, LONGEST_NAME), code, message: short(message, LONGEST_TEXT) }
 }
 
 /// The path of a field inside the object at `path`; serde names it already for
@@ -58,4 +69,14 @@ fn join(path: &str, name: &str) -> String {
         path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
         path => format!("{}.{name}", path.trim_end_matches(".?")),
     }
+}
+
+/// What a client has made up may be as long as its body, and would be told back.
+fn short(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }

@@ -3,13 +3,14 @@
 use super::{orders::BatchItem, transactions::Transaction};
 use crate::{
     caller::Caller,
-    extract::{Json, Keyed, item},
+    extract::{Json, Unread, item, parse},
     fields::Time,
     limits::Tally,
     openapi::IdempotencyHeader,
     problem::{FieldError, Problem},
     query::Query,
     reply::{Answer, Reply},
+    violation,
 };
 use axum::{extract::State, http::StatusCode};
 use platform::{
@@ -18,10 +19,16 @@ use platform::{
     orders::{self, Draft, MOST},
     transactions,
 };
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
+use std::fmt;
 use utoipa::ToSchema;
 
+/// How many items there may be, as the end of a sentence.
+const LENGTHS: &str = "1 to 1000 items: send more in several requests";
 /// The longest key to which `#` and a place can be added.
 const LONGEST_KEY: usize = 250;
 
@@ -32,11 +39,90 @@ const LONGEST_KEY: usize = 250;
     "accountId": "01890a5d-ac96-774b-bcce-b302099a8057", "transactionType": "deposit",
     "amount": 12.50, "process": true, "idempotencyKey": "payroll-2026-11-0001",
 }]}))]
-pub(crate) struct CreateBatch {
+pub(crate) struct CreateBatch<'a> {
     /// All of them, or none. Otherwise each stands or falls by itself.
     atomic: Option<bool>,
     #[schema(value_type = Vec<BatchItem>, min_items = 1, max_items = 1000)]
-    transactions: Vec<Box<RawValue>>,
+    #[serde(borrow)]
+    transactions: Items<'a>,
+}
+
+/// The items as they were sent, no more of them than may be: a list can be as long as
+/// its body, and each item takes more to hold than to send.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Few).map(Self)
+    }
+}
+
+struct Few;
+
+impl<'de> Visitor<'de> for Few {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < MOST {
+            let Some(item) = list.next_element()? else { break };
+            items.push(item);
+        }
+        if items.len() == MOST && list.next_element::<IgnoredAny>()?.is_some() {
+            return Err(A::Error::invalid_length(MOST + 1, &LENGTHS));
+        }
+        Ok(items)
+    }
+}
+
+/// What was read of a batch.
+struct Read {
+    atomic: bool,
+    whole: Option<IdempotencyKey>,
+    drafts: Vec<(Draft, Option<IdempotencyKey>)>,
+    /// What could not be read, by its place.
+    unread: Vec<(usize, Error)>,
+}
+
+impl Read {
+    /// Reads it, and says as how many requests it counts: a list that is too long cost
+    /// as much to read as a full one.
+    fn of(whole: Option<IdempotencyKey>, body: &[u8]) -> (usize, Result<Self, Problem>) {
+        match parse::<CreateBatch<'_>>(body) {
+            Ok(batch) => (batch.transactions.0.len(), Self::of_items(whole, batch)),
+            Err(problem) => {
+                (if problem.is_because(violation::WRONG_LENGTH) { MOST } else { 1 }, Err(problem))
+            }
+        }
+    }
+
+    fn of_items(whole: Option<IdempotencyKey>, batch: CreateBatch<'_>) -> Result<Self, Problem> {
+        let key = whole.clone().map(IdempotencyKey::into_name);
+        if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
+            let text = "must have at most 250 characters here: each item's place is added";
+            return Err(Problem::field("Idempotency-Key", "too_long", text));
+        }
+        let Items(items) = batch.transactions;
+        if items.is_empty() {
+            return Err(Problem::field(
+                "transactions",
+                violation::WRONG_LENGTH,
+                format!("must have {LENGTHS}"),
+            ));
+        }
+        let (mut drafts, mut unread) = (Vec::with_capacity(items.len()), Vec::new());
+        for (place, raw) in items.into_iter().enumerate() {
+            match read(raw, key.as_deref(), place) {
+                Ok(draft) => drafts.push(draft),
+                Err(error) => unread.push((place, error)),
+            }
+        }
+        Ok(Self { atomic: batch.atomic.unwrap_or(false), whole, drafts, unread })
+    }
 }
 
 /// What became of each, in the order of the request.
@@ -88,7 +174,7 @@ pub(crate) struct ItemError {
 /// many requests as it has items; it is let in while the window has any room.
 #[utoipa::path(
     post, path = "/transactions/batch", operation_id = "create_transactions", tag = "Transactions",
-    params(IdempotencyHeader), request_body = CreateBatch,
+    params(IdempotencyHeader), request_body = CreateBatch<'_>,
     responses(
         (status = 200, description = "What became of each", body = Batch),
         (
@@ -102,27 +188,11 @@ pub(crate) async fn create(
     State(platform): State<Platform>,
     Caller(actor): Caller,
     tally: Tally,
-    Keyed(whole, batch): Keyed<CreateBatch>,
+    body: Unread,
 ) -> Answer<Batch> {
-    let atomic = batch.atomic.unwrap_or(false);
-    let key = whole.clone().map(IdempotencyKey::into_name);
-    if key.as_ref().is_some_and(|key| key.len() > LONGEST_KEY) {
-        let text = "must have at most 250 characters here: each item's place is added";
-        return Err(Problem::field("Idempotency-Key", "too_long", text));
-    }
-    if !(1..=MOST).contains(&batch.transactions.len()) {
-        let text = "must have 1 to 1000 items: send more in several requests";
-        return Err(Problem::field("transactions", "invalid_length", text));
-    }
-    tally.count(batch.transactions.len())?;
-    let mut drafts = Vec::with_capacity(batch.transactions.len());
-    let mut unread = Vec::new();
-    for (place, raw) in batch.transactions.iter().enumerate() {
-        match read(raw, key.as_deref(), place) {
-            Ok(draft) => drafts.push(draft),
-            Err(error) => unread.push((place, error)),
-        }
-    }
+    let (things, read) = body.read(|whole, body| Ok(Read::of(whole, body))).await?;
+    tally.count(things)?;
+    let Read { atomic, whole, drafts, unread } = read?;
     if atomic && !unread.is_empty() {
         return Err(unreadable(unread));
     }
@@ -149,8 +219,8 @@ fn read(
 ) -> Result<(Draft, Option<IdempotencyKey>), Error> {
     let (name, new) = item::<BatchItem>(raw.get())?.split();
     let name = name.or_else(|| key.map(|key| format!("{key}#{place}")));
-    let request = ["POST /api/v1/transactions/batch\n", raw.get()].concat();
-    let key = name.map(|name| IdempotencyKey::new(&name, request.as_bytes())).transpose();
+    let request = [b"POST /api/v1/transactions/batch\n", raw.get().as_bytes()];
+    let key = name.map(|name| IdempotencyKey::of_parts(&name, &request)).transpose();
     let key = key.map_err(|error| match error {
         Error::Invalid(rules) => {
             let field = "idempotencyKey".to_owned();

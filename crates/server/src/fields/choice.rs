@@ -1,8 +1,8 @@
 //! Closed lists of words.
 
-use super::string;
+use super::{read_text, string};
 use platform::{accounts, entries, schedules, users};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -39,9 +39,8 @@ macro_rules! choices {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 const WORDS: &[&str] = &[$($word),*];
-                let word = String::deserialize(deserializer)?;
-                let refused = || D::Error::custom(format!("must be one of {}", WORDS.join(", ")));
-                word.parse().map(Self).map_err(|()| refused())
+                let refused = || format!("must be one of {}", WORDS.join(", "));
+                read_text(deserializer, |word| word.parse().map(Self).map_err(|()| refused()))
             }
         }
     )*};

@@ -16,7 +16,7 @@ pub(crate) struct Metadata(pub(crate) platform::transactions::Metadata);
 
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let raw = <&RawValue>::deserialize(deserializer)?;
         platform::transactions::Metadata::parse(raw.get()).map(Self).map_err(D::Error::custom)
     }
 }

@@ -27,7 +27,11 @@ pub(crate) use text::{
 };
 pub(crate) use time::{Begin, End, Moment, Time};
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+use std::fmt::{self, Display};
 use utoipa::openapi::{ObjectBuilder, Type};
 
 /// Tells an absent field (`None`) from an explicit `null` (`Some(None)`); with
@@ -38,6 +42,32 @@ where
     T: Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads a text by its rule where it lies: it may be as long as the body.
+fn read_text<'de, D, T, E>(
+    deserializer: D,
+    rule: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    E: Display,
+{
+    deserializer.deserialize_str(Text(rule))
+}
+
+struct Text<R>(R);
+
+impl<T, E: Display, R: FnOnce(&str) -> Result<T, E>> Visitor<'_> for Text<R> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<V: Error>(self, text: &str) -> Result<T, V> {
+        (self.0)(text).map_err(V::custom)
+    }
 }
 
 /// The description of a text.

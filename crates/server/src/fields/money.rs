@@ -5,7 +5,7 @@ use super::string;
 use platform::entries;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::value::RawValue;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type},
@@ -22,10 +22,10 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 /// The text of a number, or of a string.
-fn literal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    let quoted = serde_json::from_str::<String>(raw.get());
-    Ok(quoted.unwrap_or_else(|_| raw.get().to_owned()))
+fn literal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    let quoted = serde_json::from_str::<String>(raw);
+    Ok(quoted.map_or(Cow::Borrowed(raw), Cow::Owned))
 }
 
 /// An exchange rate: read from a JSON number or a decimal string.

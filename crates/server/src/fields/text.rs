@@ -1,9 +1,9 @@
 //! Texts: each read by the rule of whoever owns its meaning.
 
-use super::string;
+use super::{read_text, string};
 use ledger::{AccountId, QuoteId, TransactionId, UserId};
 use platform::{accounts, api_keys, schedules, transactions, users};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{KnownFormat, RefOr, Schema, SchemaFormat},
@@ -27,7 +27,7 @@ macro_rules! text_fields {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+                read_text(deserializer, Self::parse)
             }
         }
 

@@ -1,9 +1,9 @@
 //! Moments, as RFC 3339 writes them. Answers are in UTC with milliseconds; what is
 //! said of the book has its microseconds, so that it can be asked about again.
 
-use super::string;
+use super::{read_text, string};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat},
@@ -23,8 +23,7 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        moment(&text).map(Self).ok_or_else(|| D::Error::custom(REFUSED))
+        read_text(deserializer, |text| moment(text).map(Self).ok_or(REFUSED))
     }
 }
 
@@ -66,12 +65,13 @@ macro_rules! bounds {
     ($($name:ident = $of_moment:expr, $of_day:expr;)*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
                 let of_day: fn(Date) -> Option<Self> = $of_day;
-                moment(&text)
-                    .map($of_moment)
-                    .or_else(|| day(&text).and_then(of_day))
-                    .ok_or_else(|| D::Error::custom(format!("{REFUSED}, or a date")))
+                read_text(deserializer, |text| {
+                    moment(text)
+                        .map($of_moment)
+                        .or_else(|| day(text).and_then(of_day))
+                        .ok_or_else(|| format!("{REFUSED}, or a date"))
+                })
             }
         }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::{RateLimits, Settings};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 const JSON: &str = "Content-Type: application/json\r\nContent-Length: 1000\r\n";
 
@@ -139,10 +139,6 @@ async fn what_is_not_there_and_what_was_tried_too_often_is_refused_by_the_head()
             assert_answer(&answer, status, code);
         }
     }
-    for path in ["/livez", "/metrics", "/api-docs"] {
-        let answer = begin_at(&server, "GET", path, JSON).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    }
     let wrong = r#"{"email":"ada@example.com","password":"Wrong-Horse-1"}"#;
     for _ in 0..2 {
         let mut stream = server.connect().await;
@@ -189,32 +185,4 @@ async fn who_never_stops_sending_is_not_listened_to_for_long() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(started.elapsed() < Duration::from_secs(10), "still listened to");
     }
-}
-
-#[tokio::test]
-async fn an_address_without_credentials_has_sixteen_bodies_on_their_way() {
-    let server = listen(settings()).await;
-    let head = format!("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n{JSON}\r\n{{");
-    let mut slow = Vec::new();
-    for _ in 0..16 {
-        let mut stream = server.connect().await;
-        stream.write_all(head.as_bytes()).await.unwrap();
-        slow.push(stream);
-    }
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let mut next = server.connect().await;
-    next.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    next.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 503");
-    // One who is known does not wait behind strangers.
-    let ada = in_process(&server).register("ada@example.com").await;
-    let mut stream = server.connect().await;
-    let request = format!(
-        "POST /api/v1/accounts HTTP/1.1\r\nHost: a\r\n{}Content-Type: application/json\r\n\
-         Content-Length: 26\r\nConnection: close\r\n\r\n{{\"accountType\":\"checking\"}}",
-        credentials(&ada)
-    );
-    stream.write_all(request.as_bytes()).await.unwrap();
-    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 201 "));
 }

@@ -3,8 +3,9 @@
 
 use crate::{
     authorization::example,
+    connections::{assert_answer, listen},
     contract::{DOCUMENT, Operation, operations},
-    support::{Answer, Api, Client},
+    support::{Answer, Api, Client, settings},
 };
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ async fn send(client: &Client, operation: Operation, body: &str) -> Answer {
     client.text(&operation.method.to_uppercase(), &path(operation), body).await
 }
 
-/// What is public and takes no body reads none, and changes nothing.
+/// What is public and takes no body is refused by the head: see below.
 fn is_bodiless(operation: &Operation) -> bool {
     operation.described["requestBody"].is_null() && !operation.is_public()
 }
@@ -53,6 +54,33 @@ async fn where_no_body_is_known_every_member_is_refused_and_an_empty_object_is_n
             let answer = send(&admin, operation, nothing).await;
             assert_eq!(answer.status, same.status, "{} {}", operation.id(), answer.text);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_anybody_may_ask_is_refused_with_a_body_of_which_nothing_is_read() {
+    let server = listen(settings()).await;
+    let is_open = |operation: &Operation| {
+        operation.is_public() && operation.described["requestBody"].is_null()
+    };
+    let open: Vec<String> = operations().into_iter().filter(is_open).map(path).collect();
+    assert!(open.len() >= 8, "{open:?}");
+    let docs = ["/api-docs", "/api-docs/openapi.json", "/api-docs/scalar.js"].map(str::to_owned);
+    let everything = open.iter().chain(&docs).map(|path| (server.address, path));
+    for (address, path) in everything.chain(open.iter().map(|path| (server.health, path))) {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n");
+        for body in [
+            "Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
+            "Content-Length: 900000\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n",
+        ] {
+            let answer = server.raw_at(address, &format!("{head}{body}")).await;
+            assert_answer(&answer, 400, "validation_failed");
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+        }
+        let none = format!("{head}Content-Length: 0\r\nConnection: close\r\n\r\n");
+        let answer = server.raw_at(address, &none).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Listening {
     pub bank: Bank,
     pub address: SocketAddr,
     /// For health alone.
-    health: SocketAddr,
+    pub health: SocketAddr,
     stop: oneshot::Sender<()>,
     done: JoinHandle<io::Result<()>>,
 }
@@ -56,7 +56,12 @@ impl Listening {
 
     /// Everything that comes back for these bytes until the server closes.
     async fn raw(&self, bytes: &str) -> String {
-        let mut stream = self.connect().await;
+        self.raw_at(self.address, bytes).await
+    }
+
+    /// The same at one of its ports.
+    pub async fn raw_at(&self, address: SocketAddr, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         rest(&mut stream).await
     }

@@ -25,6 +25,19 @@ async fn a_body_that_is_not_json_is_refused_with_the_place_where_it_breaks() {
 }
 
 #[tokio::test]
+async fn what_a_client_made_up_is_told_back_shortened() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let name = "x, ".repeat(300_000);
+    for body in [format!(r#"{{"{name}": 1}}"#), format!(r#"{{"transactions": [{{"{name}": 1}}]}}"#)]
+    {
+        let answer = ada.text("POST", "/api/v1/transactions/batch", &body).await;
+        assert!(answer.text.contains("is not a field here"), "{}", answer.text);
+        assert!(answer.text.len() < 4096, "{} bytes", answer.text.len());
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_object_is_refused() {
     let api = Api::start().await;
     for body in ["", "  \n"] {

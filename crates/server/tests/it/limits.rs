@@ -125,6 +125,23 @@ async fn a_batch_counts_each_item_also_one_that_cannot_be_read() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_too_long_counts_as_a_full_one() {
+    let api = Api::with(limited(2500, 0)).await;
+    let ada = api.user().await;
+    let before = api.user().await.get("/api/v1/accounts").await;
+    let endless = format!(r#"{{"transactions":[1{}"#, ",1".repeat(1 << 20));
+    for remaining in ["1500", "500", "0"] {
+        let refused = ada.text("POST", BATCH, &endless).await;
+        refused.names("transactions", "invalid_length");
+        let text = "must have 1 to 1000 items: send more in several requests";
+        assert_eq!(refused.body["errors"][0]["message"], text);
+        assert_eq!(standing(&refused)[1].as_deref(), Some(remaining));
+    }
+    ada.text("POST", BATCH, &endless).await.refused(429, "rate_limit_exceeded");
+    assert_eq!(standing(&before)[1].as_deref(), Some("2499"));
+}
+
+#[tokio::test]
 async fn of_batches_in_parallel_one_exceeds_the_window_and_not_each() {
     let api = Api::with(limited(30, 0)).await;
     let (ada, account) = with_account(&api).await;

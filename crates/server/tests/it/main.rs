@@ -27,5 +27,6 @@ mod people;
 mod proof;
 mod quick_start;
 mod restraints;
+mod room;
 mod statements;
 mod schedules;

@@ -96,7 +96,7 @@ const HTTP: &[Setting] = &[
     setting(
         "BODY_MEMORY_MIB",
         Value("64"),
-        "How many MiB of request bodies are held at once; one caller has a quarter of them.",
+        "How many MiB of large request bodies are held at once; one caller has a quarter of them.",
     ),
     setting(
         "HEALTH_PORT",

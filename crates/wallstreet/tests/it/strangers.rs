@@ -14,6 +14,8 @@ use std::{
 const MIB: u64 = 1 << 20;
 /// Buffers of connections, answers on their way, and what the allocator keeps.
 const BESIDE: u64 = 40 * MIB;
+/// How many times the memory for bodies is taken to read, to do and to answer them.
+const TIMES: u64 = 8;
 
 fn start(home: &Home, settings: &[&str]) -> Running {
     let unlimited = ["RATE_LIMIT_MAX_REQUESTS=0", "RATE_LIMIT_AUTH_MAX=0", "LOG_LEVEL=error"];
@@ -132,6 +134,78 @@ fn sixty_users_who_send_batches_take_no_more_than_the_memory_for_bodies() {
     let header = format!("Authorization: Bearer {}\r\n", tokens[0]);
     let (status, body) = server.request_with("POST", "/api/v1/accounts", &header, account);
     assert!(status.contains("201"), "{status} {body}");
+}
+
+/// Posts a whole batch; the status of the answer, which is read to its end.
+fn post(server: &Running, token: &str, body: &str) -> u16 {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let head = format!(
+        "POST /api/v1/transactions/batch HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // Whoever is refused may have been refused before all was sent.
+    let _ = stream.write_all(body.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer[9..12]).parse().unwrap()
+}
+
+#[test]
+fn lists_without_end_cost_no_memory_beside_their_bodies_and_hold_nobody_up() {
+    let home = Home::new();
+    let server = start(&home, &["BODY_MEMORY_MIB=32"]);
+    let tokens: Vec<String> =
+        (0..4).map(|number| register(&server, &format!("user{number}"))).collect();
+    let mut body = String::from(r#"{"transactions":["#);
+    body.push_str(&"1,".repeat(((8 * MIB) as usize - body.len() - 3) / 2));
+    body.push_str("1]}");
+    let done = AtomicBool::new(false);
+    let grown = growth(&server, 5, |number| {
+        if number < 4 {
+            for _ in 0..2 {
+                assert_eq!(post(&server, &tokens[number], &body), 400);
+            }
+            done.store(number == 3, Ordering::Relaxed);
+            return;
+        }
+        while !done.load(Ordering::Relaxed) {
+            let since = Instant::now();
+            server.request("GET", "/livez", "");
+            assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        }
+    });
+    assert!(grown < 32 * MIB + BESIDE, "{} MiB more", grown / MIB);
+}
+
+#[test]
+fn whole_batches_take_at_most_so_many_times_the_memory_for_bodies() {
+    let home = Home::new();
+    let server = start(&home, &["BODY_MEMORY_MIB=16"]);
+    let batches: Vec<(String, String)> = (0..4)
+        .map(|number| {
+            let token = register(&server, &format!("user{number}"));
+            let header = format!("Authorization: Bearer {token}\r\n");
+            let account = r#"{"accountType":"checking"}"#;
+            let (_, opened) = server.request_with("POST", "/api/v1/accounts", &header, account);
+            let opened: serde_json::Value = serde_json::from_str(&opened).unwrap();
+            let account = opened["data"]["id"].as_str().unwrap();
+            let item = format!(
+                r#"{{"accountId":"{account}","transactionType":"deposit","amount":1,"process":true,"metadata":{{"text":"{}"}}}}"#,
+                "x".repeat(16_000)
+            );
+            (token, format!(r#"{{"transactions":[{}]}}"#, vec![item; 500].join(",")))
+        })
+        .collect();
+    let grown = growth(&server, batches.len(), |number| {
+        let (token, body) = &batches[number];
+        let status = post(&server, token, body);
+        // Two have room at once; who waits for more than five seconds is told.
+        assert!([200, 503].contains(&status), "{status}");
+    });
+    println!("{} MiB more", grown / MIB);
+    assert!(grown < TIMES * 16 * MIB + BESIDE, "{} MiB more", grown / MIB);
 }
 
 #[test]
