@@ -1,11 +1,15 @@
-//! Who is connected: so many at once, a fair share for each address, and a few
-//! more for whoever asks how the server is.
+//! Who is connected: so many at once, a fair share for each, and a few more for
+//! whoever asks how the server is.
 //!
-//! While there is room, everybody gets in; no address holds more than a quarter.
-//! When all places are taken, a newcomer gets the place of somebody who is not
-//! being served: first of an address that holds more than its fair share, there
-//! first of those who have not shown who they are; an address that has its share
-//! gets one of its own that rests. A request that is being worked on is never cut off. Knows nothing of what is sent.
+//! While there is room, everybody gets in; no address and no user holds more than a
+//! quarter, no site (an IPv6 /48) more than half. When all places are taken, a
+//! newcomer gets the place of a connection nobody needs: of a stranger, who has shown
+//! no credentials, before somebody known; there of one that waits before one that sends or
+//! reads; there of whoever holds most; and there of who has rested longest. A stranger gives way when
+//! it has had an answer or a second; somebody known when nothing has moved for two.
+//! A request that is being worked on is never cut off: what a connection does is one
+//! word, which [`Guest::cut`] changes only from what it has seen, and who is cut begins no request. Knows
+//! nothing of what is sent.
 
 use crate::windows::Identity;
 use ipnet::IpNet;
@@ -14,12 +18,13 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
 
 /// What one address may hold even if that is more than its share.
 const FEW: usize = 16;
@@ -27,8 +32,10 @@ const FEW: usize = 16;
 const RESERVE: usize = 32;
 /// How many of those one address has.
 const RESERVE_SHARE: usize = 4;
-/// How long a newcomer without credentials keeps the place of a small address.
+/// How long a stranger has for a head, for a body, and for reading an answer.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long nothing moves on a connection that is known and not in use.
+const REST: Duration = Duration::from_secs(2);
 
 /// Who holds what.
 pub(crate) struct Places {
@@ -47,47 +54,64 @@ struct Held {
     reserve: Room,
 }
 
-/// Who is in, and how many of each address.
+/// Who is in, and how many of each holder.
 #[derive(Default)]
 struct Room {
     guests: HashMap<u64, Arc<Guest>>,
-    of: HashMap<Identity, usize>,
+    of: HashMap<Holder, usize>,
+}
+
+/// For whom a connection counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    /// An address, or a user.
+    Of(Identity),
+    /// The first 48 bits of an IPv6 address: who has one of its networks may have them all.
+    Site(u64),
 }
 
 /// One connection.
 pub(crate) struct Guest {
+    places: Arc<Places>,
+    number: u64,
+    /// Its address and its site; none if it stands for many clients.
+    at: [Option<Holder>; 2],
     identity: Identity,
-    /// Whether it stands for itself alone, so that a share can be too much.
+    /// Whether a share can be too much for it.
     is_bound: bool,
-    is_trusted: bool,
-    /// What it is doing, see [`Doing`].
-    doing: AtomicU8,
-    /// Since when, in milliseconds of the [`Places`].
-    since: AtomicU64,
-    is_known: AtomicBool,
+    /// Who showed credentials on it first.
+    user: OnceLock<Uuid>,
+    /// What it is doing, in the lowest bits, and since which millisecond of the [`Places`].
+    state: AtomicU64,
     has_unread: AtomicBool,
     cut_off: Notify,
 }
 
-/// What a connection is doing, in the order in which its place is given away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Doing {
-    /// It sends a head, or nothing.
+    /// It has sent no whole head yet.
+    Come,
+    /// It has had its answer and may ask again.
     Waiting,
-    /// It sends a body, or reads a long answer.
-    Moving,
+    /// It sends a body.
+    Sending,
     /// Its request is being worked on.
     Served,
+    /// Its answer is on the way, and more of it will follow.
+    Answered,
+    /// The last of its answer is on the way.
+    Leaving,
+    /// Its place was given to another.
+    Cut,
 }
 
 /// The right to one connection, until it is dropped.
 pub(crate) struct Place {
-    places: Arc<Places>,
-    number: u64,
     /// Whose it is.
     pub(crate) guest: Arc<Guest>,
-    /// Whether it is of the reserve: for one short request.
+    /// Whether it came to the reserve: for one short request.
     pub(crate) is_reserve: bool,
 }
 
@@ -102,83 +126,59 @@ impl Places {
     /// when not even that is left.
     pub(crate) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
-        let identity = Identity::at(Some(peer));
         let is_trusted = self.trusted.iter().any(|net| net.contains(&peer));
+        let identity = Identity::at(Some(peer));
+        let mut held = self.held();
         let guest = Arc::new(Guest {
+            places: Arc::clone(self),
+            number: held.next,
+            at: if is_trusted { [None; 2] } else { [Some(Holder::Of(identity)), site(peer)] },
             identity,
             is_bound: !is_trusted && !peer.is_loopback(),
-            is_trusted,
-            doing: AtomicU8::new(Doing::Waiting as u8),
-            since: AtomicU64::new(self.now()),
-            is_known: AtomicBool::new(false),
+            user: OnceLock::new(),
+            state: AtomicU64::new(pack(Doing::Come, self.now())),
             has_unread: AtomicBool::new(false),
             cut_off: Notify::new(),
         });
-        let mut held = self.held();
-        let number = held.next;
+        held.next += 1;
         let is_reserve = !self.make_room(&mut held.usual, &guest);
         if is_reserve && !held.reserve.make_room_in_reserve(identity) {
             return None;
         }
-        held.next += 1;
         let room = if is_reserve { &mut held.reserve } else { &mut held.usual };
-        room.add(number, &guest);
+        room.add(&guest);
         drop(held);
-        Some(Place { places: Arc::clone(self), number, guest, is_reserve })
+        Some(Place { guest, is_reserve })
     }
 
     /// Whether there is a usual place for the newcomer, now or after one was taken
     /// from somebody.
     fn make_room(&self, room: &mut Room, newcomer: &Guest) -> bool {
-        let own = room.count(newcomer.identity);
-        let has_its_share = newcomer.is_bound && own >= self.share;
-        if !has_its_share && room.guests.len() < self.all {
+        // Who has a whole share gets the place of a connection of its own.
+        let full = newcomer.holders().find(|&holder| room.weight(holder) >= self.share);
+        let full = full.filter(|_| newcomer.is_bound);
+        if full.is_none() && room.guests.len() < self.all {
             return true;
         }
-        let addresses = room.of.len() + usize::from(own == 0);
-        let fair = (self.all / addresses).max(1);
-        // Whoever has enough gets the place of an idle connection of their own.
-        let own_only = has_its_share || own >= fair && !newcomer.is_trusted;
-        let now = self.now();
-        let grace = u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX);
-        let standing = |(number, guest): (&u64, &Arc<Guest>)| {
-            let (doing, since) = (guest.doing(), guest.since.load(Ordering::Relaxed));
-            let theirs = if guest.is_trusted { 0 } else { room.count(guest.identity) };
-            let crowds = theirs > fair;
-            let stranger = doing == Doing::Waiting && !guest.is_known.load(Ordering::Relaxed);
-            let rests = now.saturating_sub(since) >= grace;
-            let fits = match own_only {
-                true => guest.identity == newcomer.identity && doing == Doing::Waiting && rests,
-                false => doing != Doing::Served && (crowds || stranger && rests),
+        let (own, now) = (room.weight_of(newcomer), self.now());
+        loop {
+            let among = room.guests.values();
+            let among = among.filter(|guest| full.is_none_or(|full| guest.is_of(full)));
+            let offers = among.filter_map(|guest| Some((room.offer(guest, own, now)?, guest)));
+            let Some(((_, seen), guest)) = offers.min_by_key(|((rank, _), _)| *rank) else {
+                return false;
             };
-            fits.then_some(((!crowds, doing, !stranger, Reverse(theirs), since), *number))
-        };
-        let Some((_, number)) = room.guests.iter().filter_map(standing).min() else {
-            return false;
-        };
-        room.cut_off(number);
-        true
-    }
-
-    /// Moves whoever is in the reserve to a usual place, if one is free.
-    pub(crate) fn promote(&self, place: &Place) -> bool {
-        let mut held = self.held();
-        let free = held.usual.guests.len() < self.all
-            && (!place.guest.is_bound || held.usual.count(place.guest.identity) < self.share);
-        if free && held.reserve.remove(place.number) {
-            held.usual.add(place.number, &place.guest);
+            // Whoever has begun a request at this moment keeps the place.
+            if guest.cut(seen) {
+                let number = guest.number;
+                room.remove(number);
+                return true;
+            }
         }
-        free
-    }
-
-    /// Notes what somebody is doing from now on.
-    pub(crate) fn note(&self, guest: &Guest, doing: Doing) {
-        guest.since.store(self.now(), Ordering::Relaxed);
-        guest.doing.store(doing as u8, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.begun.elapsed())
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -186,68 +186,168 @@ impl Places {
     }
 }
 
+/// The place that goes first has the least.
+type Rank = (bool, bool, bool, Reverse<usize>, u64, u64);
+
 impl Room {
-    fn count(&self, identity: Identity) -> usize {
-        self.of.get(&identity).copied().unwrap_or_default()
+    /// How many places a holder has; a site is worth two addresses, so it counts half.
+    fn weight(&self, holder: Holder) -> usize {
+        let count = self.of.get(&holder).copied().unwrap_or_default();
+        if let Holder::Site(_) = holder { count / 2 } else { count }
     }
 
-    fn add(&mut self, number: u64, guest: &Arc<Guest>) {
-        self.guests.insert(number, Arc::clone(guest));
-        *self.of.entry(guest.identity).or_default() += 1;
+    /// The most that one of those holds for whom it counts.
+    fn weight_of(&self, guest: &Guest) -> usize {
+        guest.holders().map(|holder| self.weight(holder)).max().unwrap_or_default()
     }
 
-    fn remove(&mut self, number: u64) -> bool {
-        let Some(guest) = self.guests.remove(&number) else { return false };
-        let left = self.count(guest.identity).saturating_sub(1);
-        if left == 0 {
-            self.of.remove(&guest.identity);
-        } else {
-            self.of.insert(guest.identity, left);
+    /// How readily this place is given to who holds `own`, and the state in which it is.
+    fn offer(&self, guest: &Guest, own: usize, now: u64) -> Option<(Rank, u64)> {
+        let seen = guest.state.load(Ordering::Acquire);
+        let (doing, since) = unpack(seen);
+        let (known, rested) = (guest.is_known(), now.saturating_sub(since));
+        if matches!(doing, Doing::Served | Doing::Cut) || known && rested < millis(REST) {
+            return None;
         }
-        true
+        let weight = self.weight_of(guest).max(1);
+        let fresh = !known && doing != Doing::Waiting && rested < millis(GRACE);
+        if fresh && (doing != Doing::Come || weight <= own + 1) {
+            return None;
+        }
+        let busy = !doing.is_idle();
+        Some(((known, busy, fresh, Reverse(weight), since, guest.number), seen))
     }
 
-    fn cut_off(&mut self, number: u64) {
-        if let Some(guest) = self.guests.get(&number) {
-            guest.cut_off.notify_one();
+    fn add(&mut self, guest: &Arc<Guest>) {
+        self.guests.insert(guest.number, Arc::clone(guest));
+        for holder in guest.holders() {
+            *self.of.entry(holder).or_default() += 1;
         }
-        self.remove(number);
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Guest>> {
+        let guest = self.guests.remove(&number)?;
+        for holder in guest.holders() {
+            if let Some(count) = self.of.get_mut(&holder) {
+                *count -= 1;
+                if *count == 0 {
+                    self.of.remove(&holder);
+                }
+            }
+        }
+        Some(guest)
     }
 
     /// Whoever has sent no head for longest makes room: an honest question is
     /// there at once.
     fn make_room_in_reserve(&mut self, identity: Identity) -> bool {
-        let own = self.count(identity) >= RESERVE_SHARE;
-        if !own && self.guests.len() < RESERVE {
+        let theirs = |guest: &&Arc<Guest>| guest.identity == identity;
+        let full = self.guests.values().filter(theirs).count() >= RESERVE_SHARE;
+        if !full && self.guests.len() < RESERVE {
             return true;
         }
-        let waiting = |(number, guest): (&u64, &Arc<Guest>)| {
-            let fits = guest.doing() == Doing::Waiting && (!own || guest.identity == identity);
-            fits.then_some(*number)
-        };
-        let Some(oldest) = self.guests.iter().filter_map(waiting).min() else { return false };
-        self.cut_off(oldest);
-        true
+        loop {
+            let among = self.guests.values().filter(|guest| !full || guest.identity == identity);
+            let idle = among.filter_map(|guest| {
+                let seen = guest.state.load(Ordering::Acquire);
+                unpack(seen).0.is_idle().then_some((guest, seen))
+            });
+            let Some((oldest, seen)) = idle.min_by_key(|(guest, _)| guest.number) else {
+                return false;
+            };
+            if oldest.cut(seen) {
+                let number = oldest.number;
+                self.remove(number);
+                return true;
+            }
+        }
     }
 }
 
 impl Guest {
-    fn doing(&self) -> Doing {
-        match self.doing.load(Ordering::Relaxed) {
-            0 => Doing::Waiting,
-            1 => Doing::Moving,
-            _ => Doing::Served,
-        }
+    /// For whom it counts: with credentials also for a user, unless it stands for many.
+    fn holders(&self) -> impl Iterator<Item = Holder> {
+        let user = self.user.get().filter(|_| self.at[0].is_some());
+        let user = user.map(|user| Holder::Of(Identity::User(*user)));
+        self.at.into_iter().flatten().chain(user)
     }
 
-    /// Notes that credentials of its were found right.
-    pub(crate) fn is_proven(&self) {
-        self.is_known.store(true, Ordering::Relaxed);
+    fn is_of(&self, holder: Holder) -> bool {
+        self.holders().any(|other| other == holder)
+    }
+
+    /// Notes that credentials of its were found right. Of a user who has a whole share,
+    /// what is beyond it stays a stranger's.
+    pub(crate) fn is_proven(&self, user: Uuid) {
+        let mut held = self.places.held();
+        let holder = Holder::Of(Identity::User(user));
+        if self.is_bound && held.usual.weight(holder) >= self.places.share {
+            return;
+        }
+        let held = &mut *held;
+        if self.user.set(user).is_ok() && self.is_of(holder) {
+            for room in [&mut held.usual, &mut held.reserve] {
+                if room.guests.contains_key(&self.number) {
+                    *room.of.entry(holder).or_default() += 1;
+                }
+            }
+        }
     }
 
     /// Whether it has shown who it is.
     pub(crate) fn is_known(&self) -> bool {
-        self.is_known.load(Ordering::Relaxed)
+        self.user.get().is_some()
+    }
+
+    /// Moves it from the reserve to a usual place, if there is one for it.
+    pub(crate) fn promote(self: &Arc<Self>) -> bool {
+        let held = &mut *self.places.held();
+        let promoted = self.places.make_room(&mut held.usual, self);
+        if promoted && held.reserve.remove(self.number).is_some() {
+            held.usual.add(self);
+        }
+        promoted
+    }
+
+    /// Notes what it is doing from now on; not if its place was given to another.
+    pub(crate) fn note(&self, doing: Doing) -> bool {
+        self.change(|_| Some(doing))
+    }
+
+    /// Notes that somebody reads what is sent.
+    pub(crate) fn moved(&self) {
+        self.change(Some);
+    }
+
+    /// Notes that everything is sent that there was; whether this was all of an answer.
+    pub(crate) fn flushed(&self) -> bool {
+        let is_over = self.doing() == Doing::Leaving && !self.has_unread();
+        is_over && self.change(|doing| (doing == Doing::Leaving).then_some(Doing::Waiting))
+    }
+
+    /// What goes on as before wins a stranger no time.
+    fn change(&self, to: impl Fn(Doing) -> Option<Doing>) -> bool {
+        let (now, known) = (self.places.now(), self.is_known());
+        let next = |seen| {
+            let doing = unpack(seen).0;
+            let next = to(doing).filter(|_| doing != Doing::Cut)?;
+            Some(if next == doing && !known { seen } else { pack(next, now) })
+        };
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
+    }
+
+    /// Gives the place away, unless the state is another by now.
+    fn cut(&self, seen: u64) -> bool {
+        let cut = pack(Doing::Cut, 0);
+        let is_cut = self.state.compare_exchange(seen, cut, Ordering::AcqRel, Ordering::Acquire);
+        if is_cut.is_ok() {
+            self.cut_off.notify_one();
+        }
+        is_cut.is_ok()
+    }
+
+    fn doing(&self) -> Doing {
+        unpack(self.state.load(Ordering::Acquire)).0
     }
 
     /// Whether a part of a body is on its way that nobody will read.
@@ -266,114 +366,46 @@ impl Guest {
     }
 }
 
+impl Doing {
+    fn is_idle(self) -> bool {
+        matches!(self, Self::Come | Self::Waiting)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = self.places.held();
-        if !held.usual.remove(self.number) {
-            held.reserve.remove(self.number);
+        let mut held = self.guest.places.held();
+        if held.usual.remove(self.guest.number).is_none() {
+            held.reserve.remove(self.guest.number);
         }
     }
+}
+
+fn site(peer: IpAddr) -> Option<Holder> {
+    let IpAddr::V6(peer) = peer else { return None };
+    u64::try_from(peer.to_bits() >> 80).ok().map(Holder::Site)
+}
+
+fn pack(doing: Doing, since: u64) -> u64 {
+    (since << 3) | u64::from(doing as u8)
+}
+
+fn unpack(state: u64) -> (Doing, u64) {
+    let doing = match state & 7 {
+        0 => Doing::Come,
+        1 => Doing::Waiting,
+        2 => Doing::Sending,
+        3 => Doing::Served,
+        4 => Doing::Answered,
+        5 => Doing::Leaving,
+        _ => Doing::Cut,
+    };
+    (doing, state >> 3)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn fill(places: &Arc<Places>, address: &str, count: usize) -> Vec<Place> {
-        let usual = |_| places.take(ip(address)).filter(|place| !place.is_reserve);
-        (0..count).map_while(usual).collect()
-    }
-
-    fn has_lost(places: &Places, place: &Place) -> bool {
-        !places.held().usual.guests.contains_key(&place.number)
-    }
-
-    #[tokio::test]
-    async fn nobody_holds_more_than_a_quarter_and_a_place_given_back_is_free() {
-        let places = Places::among(80, Vec::new());
-        let mut taken = fill(&places, "192.0.2.1", 30);
-        assert_eq!(taken.len(), 20);
-        assert!(places.take(ip("::ffff:192.0.2.1")).unwrap().is_reserve, "the same, in IPv6");
-        assert!(!places.take(ip("192.0.2.2")).unwrap().is_reserve);
-        taken.pop();
-        taken.extend(fill(&places, "192.0.2.1", 30));
-        assert_eq!(taken.len(), 20);
-        taken.clear();
-        let held = places.held();
-        assert!(held.usual.of.is_empty() && held.reserve.of.is_empty(), "forgotten");
-    }
-
-    #[tokio::test]
-    async fn where_there_is_little_room_an_address_still_gets_sixteen() {
-        let places = Places::among(20, Vec::new());
-        assert_eq!(fill(&places, "192.0.2.1", 20).len(), 16);
-    }
-
-    #[tokio::test]
-    async fn a_trusted_proxy_stands_for_many_clients_and_loses_no_place_that_is_in_use() {
-        let places = Places::among(64, vec!["10.0.0.0/8".parse().unwrap()]);
-        let proxy = fill(&places, "10.0.0.1", 64);
-        assert_eq!(proxy.len(), 64);
-        assert!(places.take(ip("192.0.2.1")).unwrap().is_reserve);
-        assert!(proxy.iter().all(|place| !has_lost(&places, place)));
-    }
-
-    #[tokio::test]
-    async fn a_newcomer_gets_the_place_of_who_crowds_and_is_not_served() {
-        let places = Places::among(64, Vec::new());
-        let mut crowd = Vec::new();
-        for number in 1..=4 {
-            crowd.extend(fill(&places, &format!("192.0.2.{number}"), 16));
-        }
-        crowd.iter().for_each(|place| places.note(&place.guest, Doing::Served));
-        assert!(places.take(ip("198.51.100.1")).unwrap().is_reserve, "all are being served");
-        places.note(&crowd[20].guest, Doing::Waiting);
-        crowd[20].guest.is_proven();
-        places.note(&crowd[40].guest, Doing::Waiting);
-        places.note(&crowd[50].guest, Doing::Moving);
-        for loser in [40, 20, 50] {
-            let newcomer = places.take(ip("198.51.100.1")).unwrap();
-            assert!(!newcomer.is_reserve);
-            assert!(has_lost(&places, &crowd[loser]), "{loser}");
-            crowd[loser].guest.cut_off().await;
-            places.note(&newcomer.guest, Doing::Served);
-            std::mem::forget(newcomer);
-        }
-        assert!(places.take(ip("192.0.2.1")).unwrap().is_reserve, "it has its share");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_many_addresses_who_shows_nothing_for_a_second_makes_room() {
-        let places = Places::among(4, Vec::new());
-        let taken: Vec<Place> =
-            (1..=4).map(|number| places.take(ip(&format!("192.0.2.{number}"))).unwrap()).collect();
-        taken[0].guest.is_proven();
-        assert!(places.take(ip("198.51.100.1")).unwrap().is_reserve);
-        tokio::time::advance(GRACE).await;
-        assert!(!places.take(ip("198.51.100.1")).unwrap().is_reserve);
-        assert!(!has_lost(&places, &taken[0]), "it has shown who it is");
-    }
-
-    #[tokio::test]
-    async fn the_reserve_goes_to_the_newest_question() {
-        let places = Places::among(1, Vec::new());
-        let only = places.take(ip("127.0.0.1")).unwrap();
-        places.note(&only.guest, Doing::Served);
-        let waiting: Vec<Place> = (0..8).map(|_| places.take(ip("127.0.0.1")).unwrap()).collect();
-        assert!(waiting.iter().all(|place| place.is_reserve));
-        let left = |places: &Places| {
-            let held = places.held();
-            let of = |place: &&Place| held.reserve.guests.contains_key(&place.number);
-            waiting.iter().filter(of).map(|place| place.number).collect::<Vec<_>>()
-        };
-        assert_eq!(left(&places), [5, 6, 7, 8]);
-        assert!(!places.promote(&waiting[7]));
-        drop(only);
-        assert!(places.promote(&waiting[7]));
-        assert_eq!(left(&places), [5, 6, 7]);
-    }
-}
+mod tests;
