@@ -3,7 +3,7 @@
 use super::*;
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 fn fill(places: &Arc<Places>, address: &str, count: usize) -> Vec<Place> {
@@ -34,7 +34,7 @@ async fn nobody_holds_more_than_a_quarter_and_a_place_given_back_is_free() {
     let places = Places::among(80, Vec::new());
     let mut taken = fill(&places, "192.0.2.1", 30);
     assert_eq!(taken.len(), 20);
-    assert!(places.take(ip("::ffff:192.0.2.1")).unwrap().is_reserve, "the same, in IPv6");
+    assert!(places.take(ip("::ffff:192.0.2.1")).expect("a place").is_reserve, "the same, in IPv6");
     assert!(gets_in(&places, "192.0.2.2"));
     taken.pop();
     taken.extend(fill(&places, "192.0.2.1", 30));
@@ -76,7 +76,7 @@ async fn of_one_user_at_many_addresses_a_quarter_is_known_and_the_rest_are_stran
 
 #[tokio::test(start_paused = true)]
 async fn a_trusted_proxy_stands_for_many_clients_and_loses_no_place_that_is_in_use() {
-    let places = Places::among(64, vec!["10.0.0.0/8".parse().unwrap()]);
+    let places = Places::among(64, vec!["10.0.0.0/8".parse().expect("a network")]);
     let proxy = fill(&places, "10.0.0.1", 64);
     assert_eq!(proxy.len(), 64);
     assert!(!gets_in(&places, "192.0.2.1"), "each has a second");
@@ -92,7 +92,7 @@ async fn a_stranger_that_crowds_goes_at_once_unless_one_has_rested() {
     let places = Places::among(20, Vec::new());
     let crowd = fill(&places, "192.0.2.1", 16);
     let few = fill(&places, "192.0.2.2", 4);
-    let first = places.take(ip("198.51.100.1")).unwrap();
+    let first = places.take(ip("198.51.100.1")).expect("a place");
     assert!(!first.is_reserve && has_lost(&crowd[0]));
     few[3].guest.note(Doing::Served);
     few[3].guest.note(Doing::Waiting);
@@ -114,7 +114,7 @@ async fn strangers_go_before_who_is_known_and_nobody_who_is_served_or_in_use() {
     taken[3].guest.note(Doing::Sending);
     let mut newcomers = Vec::new();
     let mut loses = |loser: usize| {
-        let newcomer = places.take(ip(&format!("198.51.100.{loser}"))).unwrap();
+        let newcomer = places.take(ip(&format!("198.51.100.{loser}"))).expect("a place");
         newcomer.guest.note(Doing::Served);
         newcomers.push(newcomer);
         has_lost(&taken[loser])
@@ -131,7 +131,7 @@ async fn strangers_go_before_who_is_known_and_nobody_who_is_served_or_in_use() {
 #[tokio::test]
 async fn who_begins_a_request_at_the_last_moment_keeps_the_place_and_who_is_cut_begins_none() {
     let places = Places::among(1, Vec::new());
-    let only = places.take(ip("192.0.2.1")).unwrap();
+    let only = places.take(ip("192.0.2.1")).expect("a place");
     let seen = only.guest.state.load(Ordering::Acquire);
     assert!(only.guest.note(Doing::Served));
     assert!(!only.guest.cut(seen), "it is another state than was seen");
@@ -145,9 +145,10 @@ async fn who_begins_a_request_at_the_last_moment_keeps_the_place_and_who_is_cut_
 #[tokio::test]
 async fn the_reserve_goes_to_the_newest_question() {
     let places = Places::among(1, Vec::new());
-    let only = places.take(ip("127.0.0.1")).unwrap();
+    let only = places.take(ip("127.0.0.1")).expect("a place");
     only.guest.note(Doing::Served);
-    let waiting: Vec<Place> = (0..8).map(|_| places.take(ip("127.0.0.1")).unwrap()).collect();
+    let waiting: Vec<Place> =
+        (0..8).map(|_| places.take(ip("127.0.0.1")).expect("a place")).collect();
     assert!(waiting.iter().all(|place| place.is_reserve));
     let left = |places: &Places| {
         let held = places.held();
