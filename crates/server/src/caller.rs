@@ -47,10 +47,10 @@ pub(crate) async fn prove(app: &App, request: &mut Request) {
         Ok(Credential::Key(key)) => api_keys::authenticate(&app.platform, origin, key).await,
         Err(reason) => Err(Error::Unauthenticated(reason)),
     };
-    if proven.is_ok()
+    if let Ok(actor) = &proven
         && let Some(guest) = request.extensions_mut().remove::<Arc<Guest>>()
     {
-        guest.is_proven();
+        guest.is_proven(actor.user_id.0);
     }
     request.extensions_mut().insert(Proof(proven.map_err(Problem::from)));
 }

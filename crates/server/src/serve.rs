@@ -5,7 +5,7 @@
 use crate::{
     App, Settings, assemble, assemble_health, envelope,
     linger::Lingering,
-    places::{Doing, Place, Places},
+    places::{Doing, Guest, Place, Places},
     problem::Problem,
 };
 use axum::{
@@ -28,29 +28,24 @@ use hyper_util::{
 };
 use platform::Platform;
 use std::{
-    convert::Infallible,
     future::Future,
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::oneshot,
     time::timeout,
 };
-use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long a client may take to send a request's head; closes idle connections too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client in the reserve may take for that.
 const RESERVE_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a client may read nothing of what is sent to it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most header lines a request has.
 const MAX_HEADERS: usize = 64;
 /// The largest head, in bytes.
@@ -61,8 +56,6 @@ const DRAIN: Duration = Duration::from_secs(25);
 const SHORT: u64 = 16 * 1024;
 /// How long its end is waited for.
 const BRIEFLY: Duration = Duration::from_millis(20);
-/// An answer that is larger than this, in bytes, may take its reader a while.
-const LONG: u64 = 64 * 1024;
 /// What is answered also when all places are taken.
 const RESERVED: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
 /// The most connections to the port of its own for health.
@@ -145,8 +138,7 @@ impl Server {
             };
             stream.set_nodelay(true).ok();
             let (app, router) = (self.app.clone(), self.router.clone());
-            let visit =
-                Arc::new(Visit { app, router, places: Arc::clone(&self.places), peer, place });
+            let visit = Arc::new(Visit { app, router, peer, place, left: Mutex::default() });
             tokio::spawn(visit.last(stream, graceful.watcher()));
         }
     }
@@ -156,17 +148,22 @@ impl Server {
 struct Visit {
     app: App,
     router: Router,
-    places: Arc<Places>,
     peer: SocketAddr,
     place: Place,
+    /// What nobody read of the last body, if that is worth reading.
+    left: Mutex<Option<Incoming>>,
 }
 
 impl Visit {
+    fn left(&self) -> MutexGuard<'_, Option<Incoming>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads what was left of a short body: most of them are here already, and their
     /// clients keep their connections.
-    async fn read_rest(&self, left: oneshot::Receiver<Incoming>) {
+    async fn read_rest(&self) {
+        let Some(mut rest) = self.left().take() else { return };
         let read = async {
-            let mut rest = left.await.ok()?;
             while let Some(frame) = rest.frame().await {
                 frame.ok()?;
             }
@@ -179,8 +176,6 @@ impl Visit {
 
     /// Serves it to its end.
     async fn last(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIMEOUT));
         let stream = Lingering::of(stream, Arc::clone(&self.place.guest));
         let visit = Arc::clone(&self);
         let answer = service_fn(move |request| Arc::clone(&visit).answer(request));
@@ -204,22 +199,22 @@ impl Visit {
         }
     }
 
-    /// Answers one request of it.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response, Infallible> {
+    /// Answers one request of it; not if its place was given to another a moment ago.
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> io::Result<Response<Written>> {
         let guest = &self.place.guest;
-        self.places.note(guest, Doing::Served);
+        if !guest.note(Doing::Served) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let has_body = !request.body().is_end_stream();
         // Who asks first is not to be told to send what nobody wants.
         let is_short = request.body().size_hint().upper().is_some_and(|most| most <= SHORT)
             && !request.headers().contains_key(header::EXPECT);
         guest.set_unread(has_body);
-        let refused = self.place.is_reserve
-            && !RESERVED.contains(&request.uri().path())
-            && !self.places.promote(&self.place);
-        let (leave, left) = oneshot::channel();
+        let refused =
+            self.place.is_reserve && !RESERVED.contains(&request.uri().path()) && !guest.promote();
         let mut request = if has_body {
-            let (left, visit) = (Some(leave).filter(|_| is_short), Arc::clone(&self));
-            request.map(|body| Body::new(Noted { body: Some(body), left, visit }))
+            let visit = Arc::clone(&self);
+            request.map(|body| Body::new(Noted { body: Some(body), is_short, visit }))
         } else {
             request.map(|_| Body::empty())
         };
@@ -231,18 +226,17 @@ impl Visit {
             let full = |_| async { too_many_connections().into_response() };
             envelope::frame(self.app.clone(), request, full).await
         } else {
-            self.router.clone().oneshot(request).await?
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            response
         };
         if guest.has_unread() {
-            self.read_rest(left).await;
+            self.read_rest().await;
         }
         if guest.has_unread() {
             // What is left of the body would be taken for the next request.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let is_long = response.size_hint().exact().is_none_or(|bytes| bytes > LONG);
-        self.places.note(guest, if is_long { Doing::Moving } else { Doing::Waiting });
-        Ok(response)
+        Ok(response.map(|body| Written { body, guest: Arc::clone(guest) }))
     }
 }
 
@@ -252,43 +246,79 @@ fn too_many_connections() -> Problem {
     problem.retry_after(Duration::from_secs(1))
 }
 
-/// A body that notes how far it has come, and leaves behind what nobody read.
+/// An answer's body, which notes how far it has come.
+struct Written {
+    body: Body,
+    guest: Arc<Guest>,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.guest.note(Doing::Leaving);
+    }
+}
+
+impl HttpBody for Written {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.guest.note(if polled.is_ready() { Doing::Answered } else { Doing::Served });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A request's body, which notes how far it has come, and leaves behind what nobody read.
 struct Noted {
     body: Option<Incoming>,
-    left: Option<oneshot::Sender<Incoming>>,
+    is_short: bool,
     visit: Arc<Visit>,
 }
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        if let (Some(body), Some(left)) = (self.body.take(), self.left.take()) {
-            // If nobody waits for it any more, it is given up.
-            let _ = left.send(body);
+        if self.is_short && self.visit.place.guest.has_unread() {
+            *self.visit.left() = self.body.take();
         }
     }
 }
 
 impl HttpBody for Noted {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Self { body, visit, .. } = &mut *self;
         let Some(body) = body else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *body).poll_frame(context);
-        let Visit { places, place, .. } = &**visit;
+        let guest = &visit.place.guest;
         if polled.is_pending() {
-            places.note(&place.guest, Doing::Moving);
+            guest.note(Doing::Sending);
         }
         let frame = ready!(polled);
         if frame.is_none() || body.is_end_stream() {
-            place.guest.set_unread(false);
-            places.note(&place.guest, Doing::Served);
+            guest.set_unread(false);
+            // The handler does not see the end of a body whose client is cut off.
+            if !guest.note(Doing::Served) {
+                return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+            }
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)))
     }
 
     fn is_end_stream(&self) -> bool {

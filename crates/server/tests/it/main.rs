@@ -13,6 +13,7 @@ mod bodies;
 mod connections;
 mod document;
 mod exchange;
+mod full_connections;
 mod headers;
 mod health;
 mod idempotency;
