@@ -20,6 +20,7 @@ use crate::{
 use jiff::Timestamp;
 use ledger::{
     AccountId, Amount, Currency, Direction, Kind, Money, Pending, Quota, Status, TransactionId,
+    words,
 };
 pub use metadata::Metadata;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Transaction {
     /// When a pending one completes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_at: Option<Timestamp>,
+    /// Why a pending one does not complete by itself any more, although it was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_lapsed: Option<Lapse>,
     /// The business date, where it is not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<Timestamp>,
@@ -95,6 +99,26 @@ impl Transaction {
     pub(crate) fn bytes(&self) -> i64 {
         let description = self.description.as_ref().map_or(0, String::len);
         i64::try_from(description + self.metadata.as_str().len()).unwrap_or(i64::MAX)
+    }
+}
+
+words! {
+    /// Why an order does not complete by itself any more.
+    Lapse {
+        /// The API key it was given with is gone.
+        KeyRevoked = "api_key_revoked",
+        /// The API key it was given with is switched off.
+        KeyInactive = "api_key_inactive",
+        /// The API key it was given with has expired.
+        KeyExpired = "api_key_expired",
+        /// Its key or its user may no longer give such an order.
+        PermissionLost = "permission_lost",
+        /// Its user is suspended or closed.
+        UserInactive = "user_inactive",
+        /// Its user set another password, and stopped what other logins had ordered.
+        PasswordChanged = "password_changed",
+        /// Its sender's order has lapsed; why is not the receiver's to know.
+        Sender = "sender",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Metadata, Transaction};
 use crate::{
-    db::{Numeric, maybe_time, statements, time, word},
+    db::{Numeric, maybe_time, maybe_word, statements, time, word},
     error::{Error, Result},
 };
 use ledger::{AccountId, TransactionId};
@@ -17,6 +17,11 @@ macro_rules! columns {
          t.counterparty_account_id, t.paired_transaction_id, t.failure_reason, \
          t.reverses_transaction_id, t.captured_amount, t.reversed_amount, t.expires_at, \
          t.complete_at, t.effective_at, t.created_at, t.updated_at, t.completed_at, \
+         CASE WHEN t.status = 'pending' AND t.complete_at IS NOT NULL THEN \
+             (SELECT CASE WHEN c.transaction_id = t.id THEN c.lapsed ELSE 'sender' END \
+                FROM wallstreet.completions c WHERE c.lapsed IS NOT NULL AND c.transaction_id = \
+                     CASE t.direction WHEN 'out' THEN t.id \
+                     ELSE coalesce(t.paired_transaction_id, t.id) END) END AS completion_lapsed, \
          (SELECT json_build_object('rate_source', x.rate_source, 'terms', json_build_object(
              'source_currency', x.source_currency, 'source_amount', (x.source_amount * 100)::bigint, \
              'target_currency', x.target_currency, 'target_amount', (x.target_amount * 100)::bigint, \
@@ -68,8 +73,10 @@ statements! {
     DUE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
          WHERE ", counted!(), " AND t.expires_at <= $1
          ORDER BY t.expires_at LIMIT 500");
-    /// Pending ones that are to complete by now; of a transfer, the sender's half.
+    /// Pending ones that are to complete by now and have not lapsed; of a transfer, the
+    /// sender's half.
     TO_COMPLETE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
+          JOIN wallstreet.completions c ON c.transaction_id = t.id AND c.lapsed IS NULL
          WHERE ", counted!(), " AND t.complete_at <= $1
            AND NOT EXISTS (SELECT FROM wallstreet.completion_retries r
                             WHERE r.transaction_id = t.id AND r.retry_at > $1)
@@ -149,6 +156,7 @@ pub(crate) fn read(row: &Row) -> Result<Transaction> {
         exchange: exchange.transpose().map_err(Error::internal)?,
         expires_at: maybe_time(row, "expires_at")?,
         complete_at: maybe_time(row, "complete_at")?,
+        completion_lapsed: maybe_word(row, "completion_lapsed")?,
         effective_at: maybe_time(row, "effective_at")?,
         failure_reason: row.try_get("failure_reason")?,
         created_at: time(row, "created_at")?,

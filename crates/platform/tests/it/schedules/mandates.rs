@@ -3,7 +3,11 @@
 use super::*;
 use crate::authority::holding;
 use crate::life::second;
-use platform::{Permission, Role, api_keys::KeyChange, users::Password};
+use platform::{
+    Permission, Role,
+    api_keys::KeyChange,
+    users::{Along, Password},
+};
 use testkit::PASSWORD;
 
 const WRITES: &[Permission] = &[Permission::WriteTransactions, Permission::ReadTransactions];
@@ -91,7 +95,8 @@ async fn a_new_password_that_takes_the_keys_along_pauses_what_they_ordered() {
     let new = || daily(bank, transfer(&street.source, &street.target, "1"));
     let (theirs, own) = (made(bank, &key, new()).await, made(bank, ada, new()).await);
     let password = Password::parse("Another-Horse-2").unwrap();
-    users::change_password(&bank.platform, ada, PASSWORD, password, true).await.unwrap();
+    let along = Along { keys: true, orders: false };
+    users::change_password(&bank.platform, ada, PASSWORD, password, along).await.unwrap();
     assert_eq!(street.paused(&theirs).await, Some(PauseReason::KeyRevoked));
     assert_eq!(street.paused(&own).await, None);
     assert_eq!(street.due().await, 1);
