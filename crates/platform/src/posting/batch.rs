@@ -143,8 +143,11 @@ pub(super) async fn read<'o>(
         {
             draft.book.add_exchange(transaction.id, exchange.terms);
         }
-        draft.book.add_leg(read::leg(&transaction));
         draft.rows.insert(transaction.id, transaction);
+    }
+    for row in draft.rows.values() {
+        let other = row.paired_transaction_id.and_then(|other| draft.rows.get(&other));
+        draft.book.add_leg(read::leg(row, other));
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
     read::lock_quotes(flight, &orders, &mut draft).await?;

@@ -93,14 +93,22 @@ statements! {
     PURGE_RETRIES = "DELETE FROM wallstreet.completion_retries WHERE transaction_id = ANY (ARRAY(
         SELECT r.transaction_id FROM wallstreet.completion_retries r
           JOIN transactions t ON t.id = r.transaction_id WHERE t.status <> 'pending' LIMIT 1000))";
-    /// What an account has pending, and the bytes on one of these; both locked, in the
-    /// order in which money locks them. Nothing if the transaction does not count.
-    LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
-               (octet_length(coalesce(t.description, ''))
-                + octet_length(coalesce(t.metadata, '{}')::text))::bigint AS bytes
-          FROM accounts a JOIN transactions t ON t.account_id = a.id
-         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2) AND ", counted!(), "
-           FOR NO KEY UPDATE OF a, t");
+    /// What the account has pending whose order this is, locked; of a transfer the sender's.
+    /// Nothing if it does not stand pending.
+    LOCK_PENDING = "SELECT a.id, a.pending_count, a.pending_bytes
+          FROM transactions t JOIN accounts own ON own.id = t.account_id
+          JOIN accounts a ON a.id = CASE WHEN t.direction = 'in' AND t.paired_transaction_id IS NOT NULL
+                                         THEN t.counterparty_account_id ELSE t.account_id END
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR own.user_id = $2)
+           AND t.status = 'pending' AND t.direction IS NOT NULL
+           FOR NO KEY UPDATE OF a";
+    /// How many bytes the order counts that a pending transaction is, or is a half of.
+    COUNTED_BYTES = concat!("SELECT greatest(
+               octet_length(coalesce(t.description, '')) + octet_length(coalesce(t.metadata, '{}')::text),
+               octet_length(coalesce(p.description, '')) + octet_length(p.metadata::text) - $2::bigint) AS bytes
+          FROM transactions t LEFT JOIN transactions p ON p.id = t.paired_transaction_id
+         WHERE t.id = (SELECT CASE WHEN direction = 'in' THEN coalesce(paired_transaction_id, id) ELSE id END
+                         FROM transactions WHERE id = $1) AND ", counted!());
     /// Other words on what an account has pending.
     COUNT_BYTES = "UPDATE accounts SET pending_bytes = $2 WHERE id = $1";
     /// The words of a transaction; an absent part stays.

@@ -95,7 +95,7 @@ impl Taking {
 }
 
 /// The same user in a session of its own.
-async fn elsewhere(bank: &Bank, email: &str) -> Actor {
+pub async fn elsewhere(bank: &Bank, email: &str) -> Actor {
     let login = login::login(&bank.platform, &Origin::default(), email, PASSWORD).await.unwrap();
     bank.actor(&login.token).await
 }
