@@ -103,8 +103,9 @@ statements! {
     INSERT_COMPLETIONS = "INSERT INTO wallstreet.completions
             (transaction_id, user_id, api_key_id, session_id, settles)
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::boolean[])";
-    /// Forgets about what has ended.
+    /// Forgets about what has ended, and waits for nobody: so there is no deadlock.
     PURGE_COMPLETIONS = "DELETE FROM wallstreet.completions WHERE transaction_id = ANY (ARRAY(
         SELECT c.transaction_id FROM wallstreet.completions c
-          JOIN transactions t ON t.id = c.transaction_id WHERE t.status <> 'pending' LIMIT 1000))";
+          JOIN transactions t ON t.id = c.transaction_id WHERE t.status <> 'pending' LIMIT 1000
+           FOR UPDATE OF c SKIP LOCKED))";
 }
