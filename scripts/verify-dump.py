@@ -546,12 +546,18 @@ def check_entries(book):
 
 def check_accounts(book):
     held, total, stands, size = (defaultdict(Decimal) for _ in range(4))
+
+    def written(row):
+        return sum(len((row[name] or "").encode()) for name in ("description", "metadata"))
+
+    halves = {row["id"]: row for row in book["transactions"] if row["direction"] == "in"}
     for row in book["transactions"]:
         ordered = row["direction"] == "out" or row["direction"] == "in" and not row["paired_transaction_id"]
         if row["status"] != "pending" or not ordered:
             continue
         stands[row["account_id"]] += 1
-        size[row["account_id"]] += sum(len((row[name] or "").encode()) for name in ("description", "metadata"))
+        other = halves.get(row["paired_transaction_id"])
+        size[row["account_id"]] += max(written(row), written(other) - 1024 if other else 0)
         if row["direction"] == "out":
             held[row["account_id"]] += Decimal(row["amount"]) - Decimal(row["captured_amount"] or 0)
     for entry in book["entries"]:

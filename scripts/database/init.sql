@@ -1060,7 +1060,8 @@ INSERT INTO wallstreet.migrations (number, name, checksum)
 
 -- What stands pending costs nothing and is bounded: an account knows how many of
 -- its orders do, and how many bytes are written on them. A transfer is its
--- sender's order: what others would send does not use up an account's quota.
+-- sender's order: what others would send does not use up an account's quota. Its other
+-- half counts where it takes more than that order and 1024 bytes.
 
 ALTER TABLE accounts
     ADD COLUMN pending_count bigint NOT NULL DEFAULT 0,
@@ -1071,16 +1072,61 @@ ALTER TABLE accounts
 ALTER TABLE accounts DISABLE TRIGGER update_accounts_updated_at;
 UPDATE accounts a
    SET pending_count = p.count, pending_bytes = p.bytes
-  FROM (SELECT account_id, count(*) AS count,
-               sum(octet_length(coalesce(description, '')) + octet_length(coalesce(metadata, '{}')::text)) AS bytes
-          FROM transactions
-         WHERE status = 'pending'
-           AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)
-         GROUP BY account_id) p
+  FROM (SELECT t.account_id, count(*) AS count,
+               sum(greatest(
+                   octet_length(coalesce(t.description, '')) + octet_length(coalesce(t.metadata, '{}')::text),
+                   octet_length(coalesce(o.description, '')) + octet_length(o.metadata::text) - 1024)) AS bytes
+          FROM transactions t LEFT JOIN transactions o ON o.id = t.paired_transaction_id
+         WHERE t.status = 'pending'
+           AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)
+         GROUP BY t.account_id) p
  WHERE p.account_id = a.id;
 ALTER TABLE accounts ENABLE TRIGGER update_accounts_updated_at;
 
 INSERT INTO wallstreet.migrations (number, name, checksum)
-    VALUES (16, '016_quotas', 'ca7a812527edc9f12da2f44340050754261a76825fbf939019ce62097a67ff06');
+    VALUES (16, '016_quotas', '76886090e2a62bbf3d66dbe4eabc4f8fa2596a7ca342a7a02c129b8206a512b3');
+
+-- 017_completions
+
+-- With what somebody ordered for later: an order that completes by itself remembers its
+-- credential, as a schedule does, and whether that has lapsed.
+
+-- Written with the order, and kept while it stands pending. `settles`: the order takes the
+-- right to change by word how much money there is. The order itself is in `transactions`:
+-- this holds no fact of money.
+CREATE TABLE wallstreet.completions (
+    transaction_id uuid PRIMARY KEY,
+    user_id uuid NOT NULL,
+    api_key_id uuid,
+    session_id uuid,
+    settles boolean NOT NULL,
+    lapsed varchar(20),
+    CONSTRAINT completions_lapse_known CHECK (
+        lapsed IN ('api_key_revoked', 'api_key_inactive', 'api_key_expired', 'permission_lost',
+                   'user_inactive', 'password_changed'))
+);
+CREATE INDEX completions_user ON wallstreet.completions (user_id) WHERE lapsed IS NULL;
+
+-- What was ordered before: by whom, says the trail; with what, nothing does.
+INSERT INTO wallstreet.completions (transaction_id, user_id, settles)
+SELECT t.id, l.user_id,
+       t.transaction_type IN ('deposit', 'credit', 'debit') OR t.effective_at IS NOT NULL
+  FROM transactions t
+  JOIN audit_logs l ON l.resource_type = 'transaction' AND l.resource_id = t.id
+                   AND l.action = 'TRANSACTION_CREATED' AND l.user_id IS NOT NULL
+ WHERE t.status = 'pending' AND t.complete_at IS NOT NULL;
+
+-- The session a schedule was made in, or resumed in last; with a key there is none.
+ALTER TABLE wallstreet.schedules
+    ADD COLUMN session_id uuid,
+    DROP CONSTRAINT schedules_pause_known,
+    ADD CONSTRAINT schedules_pause_known CHECK (
+        pause_reason IS NULL
+        OR status = 'paused' AND pause_reason IN (
+            'owner', 'administrator', 'api_key_revoked', 'api_key_inactive', 'api_key_expired',
+            'permission_lost', 'user_inactive', 'account_closed', 'password_changed'));
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (17, '017_completions', 'de8ef895afe62c1819dae29f7bad53aa43f5d027ad07c60bc5e4ae73d9ec4764');
 
 COMMIT;

@@ -312,6 +312,16 @@ pub enum Refusal {
         /// How many are to be added.
         asked: i64,
     },
+    /// What is written on the receiver's half of a pending transfer would outgrow its order.
+    #[error(
+        "{asked} bytes of description and metadata are more than the {limit} that the receiver's half of this transfer may take while it is pending: send less, or write them when it is completed"
+    )]
+    HalfTooLarge {
+        /// The most bytes.
+        limit: i64,
+        /// How many there would be.
+        asked: i64,
+    },
     /// The balance would exceed `DECIMAL(15,2)`.
     #[error("The balance would exceed 9999999999999.99")]
     BalanceTooLarge,
@@ -369,6 +379,7 @@ impl Refusal {
             Self::UserHasMoney => "user_has_money",
             Self::TooManyPending { .. } => "too_many_pending",
             Self::PendingTooLarge { .. } => "pending_too_large",
+            Self::HalfTooLarge { .. } => "half_too_large",
             Self::BalanceTooLarge => "balance_too_large",
         }
     }

@@ -4,7 +4,7 @@
 //! are ended, and those that complete by themselves are completed when they are due.
 //! All of it waits while time is in doubt.
 
-use crate::{Platform, error::Result, fx, idempotency, orders, sessions, transactions};
+use crate::{Platform, error::Result, fx, idempotency, mandates, orders, sessions, transactions};
 use std::time::{Duration, Instant};
 
 /// How often it is cleaned up.
@@ -69,7 +69,8 @@ pub async fn sweep(platform: &Platform) -> Result<u64> {
             + idempotency::purge(&connection, until).await?
             + sessions::purge(&connection, until).await?
             + fx::purge(&connection, until).await?
-            + transactions::purge_retries(&connection).await?;
+            + transactions::purge_retries(&connection).await?
+            + mandates::purge(&connection).await?;
         removed += round;
         // Time may have come into doubt while it was at work.
         if round == 0 || platform.long_sure().is_none() {

@@ -63,6 +63,7 @@ pub const ALL: &[Migration] = migrations![
     14 "014_authority",
     15 "015_time",
     16 "016_quotas",
+    17 "017_completions",
 ];
 
 /// A step that was just taken, up or down.

@@ -9,7 +9,8 @@ use crate::{
     clock::moment,
     error::{Error, Resource, Result},
     idempotency::{self, Fate, IdempotencyKey, Outcome, Told},
-    posting::{Order, Scheduled, Words},
+    mandates::{self, Later},
+    posting::{Mandated, Order, Words},
     transactions::{self, Description, Metadata, RateSource, Transaction},
 };
 use jiff::Timestamp;
@@ -402,7 +403,8 @@ pub async fn expire(platform: &Platform) -> Result<usize> {
 }
 
 /// Completes pending transactions that are to complete by themselves by now; says how
-/// many. A few at a time, soonest first; what the bank refuses is tried again later.
+/// many. A few at a time, soonest first; what the bank refuses is tried again later, but
+/// not where what was ordered has nothing behind it any more.
 ///
 /// # Errors
 /// [`Error::Unavailable`] while the database cannot be reached.
@@ -420,6 +422,11 @@ pub async fn complete_due(platform: &Platform) -> Result<usize> {
         return Ok(0);
     }
     let answers = platform.queue().post_all(orders, false).await?;
+    let lapsed = ids.iter().zip(&answers).filter_map(|(id, answer)| match answer {
+        Err(Error::Unauthenticated(_) | Error::Forbidden(_)) => Some(*id),
+        _ => None,
+    });
+    mandates::lapse_due(platform, &lapsed.collect::<Vec<_>>()).await?;
     let refused = ids.iter().zip(&answers).filter_map(|(id, answer)| match answer {
         Ok(_) | Err(Error::Unavailable { .. } | Error::OutcomeUnknown { .. }) => None,
         Err(error) => Some((*id, error.code())),
@@ -458,10 +465,12 @@ fn order(
 ) -> Order {
     let users_settle = platform.settings().users_settle;
     let authority = actor.authority(users_settle);
-    let scheduled = match actor.credential {
-        Credential::Schedule(schedule) => Some(Scheduled { schedule, users_settle }),
-        Credential::Session(_) | Credential::ApiKey { .. } => None,
+    let later = match (&actor.credential, &action) {
+        (Credential::Schedule(schedule), _) => Some(Later::Schedule(*schedule)),
+        (_, Action::CompleteDue(transaction)) => Some(Later::Completion(*transaction)),
+        (Credential::Session(_) | Credential::ApiKey { .. }, _) => None,
     };
+    let mandated = later.map(|later| Mandated { later, users_settle });
     let audit_id = platform.new_id();
-    Order { actor: actor.clone(), authority, scheduled, action, touches, words, key, audit_id }
+    Order { actor: actor.clone(), authority, mandated, action, touches, words, key, audit_id }
 }

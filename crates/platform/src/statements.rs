@@ -20,7 +20,7 @@ pub fn all() -> Vec<(&'static str, &'static str, &'static str)> {
         ("entries", entries::STATEMENTS),
         ("posting", posting::STATEMENTS),
         ("schedules", schedules::STATEMENTS),
-        ("mandates", mandates::ALL),
+        ("mandates", mandates::STATEMENTS),
         ("audit_logs", audit_logs::STATEMENTS),
         ("seals", seals::STATEMENTS),
         ("verification", verification::STATEMENTS),

@@ -81,6 +81,11 @@ const SINGLE: [(u16, &str, &str); 62] = [
         "pending_too_large",
         "The descriptions and metadata of the account's pending orders would take too many bytes; the message says how many",
     ),
+    (
+        422,
+        "half_too_large",
+        "The words on the receiver's half of a pending transfer would outgrow its order: send less, or write them when it is completed",
+    ),
     (422, "balance_too_large", "The balance would exceed 9999999999999.99"),
     (
         422,

@@ -17,7 +17,7 @@ pub(super) fn complete(
 }
 
 /// Books all that remains at the time that was ordered, whosever it is: whether it
-/// may was judged then.
+/// may was judged then, and whether its mandate still stands is for who asks this.
 pub(super) fn complete_due(book: &Book, id: TransactionId) -> Result<Draft, Refusal> {
     let (mut draft, remaining) = bookable(book, Authority::BANK, id)?;
     if draft.own.leg.completes.is_none_or(|completes| completes > book.now()) {

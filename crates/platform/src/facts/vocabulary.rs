@@ -135,6 +135,11 @@ pub enum Fact {
         fields: Vec<&'static str>,
         words: Option<String>,
     },
+    CompletionLapsed {
+        transaction: TransactionId,
+        owner: UserId,
+        reason: &'static str,
+    },
     KeyVoided {
         user: UserId,
         key: String,
@@ -236,6 +241,7 @@ impl Fact {
             Self::TransactionCaptured { .. } => "TRANSACTION_CAPTURED",
             Self::TransactionReversed { .. } => "TRANSACTION_REVERSED",
             Self::TransactionUpdated { .. } => "TRANSACTION_UPDATED",
+            Self::CompletionLapsed { .. } => "COMPLETION_LAPSED",
             Self::KeyVoided { .. } => "IDEMPOTENCY_KEY_VOIDED",
             Self::FxRateSet(_) => "FX_RATE_SET",
             Self::FxRateRemoved(_) => "FX_RATE_REMOVED",
@@ -278,7 +284,8 @@ impl Fact {
             | Self::TransactionCaptured { movement, .. }
             | Self::TransactionFailed { movement, .. } => ("transaction", Some(movement.id.0)),
             Self::TransactionReversed { original, .. } => ("transaction", Some(original.0)),
-            Self::TransactionUpdated { transaction, .. } => ("transaction", Some(transaction.0)),
+            Self::TransactionUpdated { transaction, .. }
+            | Self::CompletionLapsed { transaction, .. } => ("transaction", Some(transaction.0)),
             Self::KeyVoided { user, .. } => ("user", Some(user.0)),
             Self::FxRateSet(offer) | Self::FxRateRemoved(offer) => ("fx_rate", Some(offer.id)),
             Self::FxQuoted(offer) => ("fx_quote", Some(offer.id)),
@@ -325,6 +332,7 @@ impl Fact {
                 with_key(json!({ "status": status }), *api_key)
             }
             Self::SchedulePaused { reason, .. }
+            | Self::CompletionLapsed { reason, .. }
             | Self::ScheduleEnded { reason: Some(reason), .. } => json!({ "reason": reason }),
             Self::ScheduleCreated {
                 account, kind, amount, currency, start_at, api_key, ..
@@ -377,25 +385,29 @@ impl Fact {
             Self::TransactionFailed { movement, paired, .. } => {
                 both("transaction.failed", movement, paired.as_ref())
             }
+            Self::CompletionLapsed { transaction, owner, .. } => {
+                let name = "transaction.completion_lapsed";
+                later_news(name, *owner, transaction.0, self.details())
+            }
             Self::ScheduleCreated { schedule, owner, .. } => {
-                schedule_news("schedule.created", *owner, *schedule, self.details())
+                later_news("schedule.created", *owner, *schedule, self.details())
             }
             Self::ScheduleUpdated { schedule, owner, .. } => {
-                schedule_news("schedule.updated", *owner, *schedule, self.details())
+                later_news("schedule.updated", *owner, *schedule, self.details())
             }
             Self::SchedulePaused { schedule, owner, .. } => {
-                schedule_news("schedule.paused", *owner, *schedule, self.details())
+                later_news("schedule.paused", *owner, *schedule, self.details())
             }
             Self::ScheduleEnded { schedule, owner, .. } => {
-                schedule_news("schedule.ended", *owner, *schedule, self.details())
+                later_news("schedule.ended", *owner, *schedule, self.details())
             }
             Self::ScheduleSkipped { schedule, owner, .. } => {
-                schedule_news("schedule.skipped", *owner, *schedule, self.details())
+                later_news("schedule.skipped", *owner, *schedule, self.details())
             }
             Self::ScheduleRun { schedule, owner, transaction, .. } => {
                 let done = transaction.is_some();
                 let name = if done { "schedule.completed" } else { "schedule.refused" };
-                schedule_news(name, *owner, *schedule, self.details())
+                later_news(name, *owner, *schedule, self.details())
             }
             _ => return self.account_news(),
         };
@@ -464,12 +476,12 @@ pub(super) fn raw(told: &impl Serialize) -> Box<RawValue> {
     to_raw_value(told).expect("names are text and numbers finite")
 }
 
-/// The world may know of a schedule what the trail says of it.
-fn schedule_news(names: &'static str, owner: UserId, schedule: Uuid, details: Value) -> News {
+/// The world may know of what was ordered for later what the trail says of it.
+fn later_news(names: &'static str, owner: UserId, id: Uuid, details: Value) -> News {
     let mut payload = details;
-    payload["id"] = json!(schedule);
+    payload["id"] = json!(id);
     payload["userId"] = json!(owner);
-    own(names, owner, schedule, &payload)
+    own(names, owner, id, &payload)
 }
 
 fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {

@@ -6,7 +6,7 @@
 //! atomic, and its key remembers it.
 
 use super::{
-    Answer, Order, Scheduled,
+    Answer, Mandated, Order,
     doubt::{self, Doubt},
     draft::{Draft, named},
     read,
@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Original, Result},
     facts,
     idempotency::{Earlier, IdempotencyKey, Outcome},
-    mandates::{self, Mandate, PauseReason},
+    mandates::{self, Later, Mandate, PauseReason},
     transactions,
 };
 use jiff::Timestamp;
@@ -52,12 +52,10 @@ pub(crate) static WRITE: LazyLock<String> = LazyLock::new(|| {
 
 /// Every statement of a batch, so that a connection knows them beforehand.
 pub(super) static STATEMENTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    vec![
+    let mut all = vec![
         store::READ,
         store::READ_FREE,
         store::FIND_TRANSACTIONS,
-        mandates::KEEP,
-        mandates::READ,
         store::OPEN_ROUNDING,
         store::LOCK_ROUNDING,
         store::LOCK_QUOTES,
@@ -66,7 +64,9 @@ pub(super) static STATEMENTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
         store::INSERT_EXCHANGES,
         store::UPDATE_ROUNDING,
         store::USE_QUOTES,
-    ]
+    ];
+    all.extend(mandates::IN_A_BATCH);
+    all
 });
 
 /// What to do about an account that somebody else holds.
@@ -110,15 +110,14 @@ pub(super) async fn read<'o>(
         let locked = read::accounts_and_keys(session, &orders, &asked, patience);
         if again { locked.await.map(drop) } else { Ok(()) }
     };
-    let scheduled: Vec<Uuid> =
-        orders.iter().filter_map(|order| Some(order.scheduled?.schedule)).collect();
+    let later: Vec<Later> = orders.iter().filter_map(|order| Some(order.mandated?.later)).collect();
     let (begun, locked, read, found, mandates) = tokio::join!(
         biased;
         flight.say("BEGIN"),
         lock,
         read::accounts_and_keys(session, &orders, &asked, patience),
         read::find_transactions(session, &orders),
-        mandates::read(session, &scheduled),
+        mandates::read(session, &later),
     );
     begun.and(locked)?;
     let names: HashMap<(UserId, &str), &'o str> =
@@ -144,8 +143,11 @@ pub(super) async fn read<'o>(
         {
             draft.book.add_exchange(transaction.id, exchange.terms);
         }
-        draft.book.add_leg(read::leg(&transaction));
         draft.rows.insert(transaction.id, transaction);
+    }
+    for row in draft.rows.values() {
+        let other = row.paired_transaction_id.and_then(|other| draft.rows.get(&other));
+        draft.book.add_leg(read::leg(row, other));
     }
     read::lock_rounding(flight, &orders, &mut draft.book).await?;
     read::lock_quotes(flight, &orders, &mut draft).await?;
@@ -235,16 +237,16 @@ impl<'o> Batch<'o> {
         Ok(decided.map(outcome).map_err(|refusal| Error::from(refusal).decided(at)))
     }
 
-    /// What whoever orders may do: of a schedule, what stands behind it now.
+    /// What whoever orders may do: of what was ordered for later, what stands behind it now.
     fn authority(&self, order: &Order) -> Result<Authority> {
-        let Some(Scheduled { schedule, users_settle }) = order.scheduled else {
+        let Some(Mandated { later, users_settle }) = order.mandated else {
             return Ok(order.authority);
         };
-        let mandate = self.mandates.iter().find(|mandate| mandate.schedule == schedule);
+        let mandate = self.mandates.iter().find(|mandate| mandate.is_for(later));
         let mandate = mandate.ok_or_else(|| Error::Unavailable {
             what: BUSY,
             retry_after: Duration::from_secs(1),
-            cause: "the schedule is being changed".to_owned(),
+            cause: "what stands behind the order is being changed".to_owned(),
         })?;
         mandate.judge(self.draft.at, users_settle).map_err(PauseReason::error)
     }
@@ -302,7 +304,7 @@ impl Decided<'_> {
             rows::key_columns(keys, at),
         ];
         let columns = db::in_a_row(&columns);
-        let (written, amended, agreed, rounded, used, ended) = tokio::join!(
+        let (written, amended, agreed, rounded, used, later, ended) = tokio::join!(
             biased;
             async {
                 // No change is without its fact; a refusal has its key at most.
@@ -314,13 +316,14 @@ impl Decided<'_> {
             async { seen(rows::insert_exchanges(session, &draft.exchanges, at).await) },
             async { seen(rows::update_rounding(session, &carried).await) },
             async { seen(rows::use_quotes(session, &draft.used).await) },
+            async { seen(mandates::insert(session, &draft.later).await) },
             async {
                 let failed = failed.load(Ordering::Relaxed);
                 flight.say(if failed { "ROLLBACK" } else { "COMMIT" }).await
             },
         );
         ended.map_err(|error| Error::OutcomeUnknown { cause: error.to_string() })?;
-        written.and(amended).and(agreed).and(rounded).and(used)
+        written.and(amended).and(agreed).and(rounded).and(used).and(later)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{Order, draft::named};
 use crate::{clock::moment, error::Error};
 use jiff::Timestamp;
-use ledger::{Action, Book, Moment, Price};
+use ledger::{Action, Book, Direction, Moment, NewTransaction, Price};
 use std::time::Duration;
 
 /// When to ask again.
@@ -26,21 +26,36 @@ impl Doubt {
 
     /// Whether an order is decided in another way by the one clock than by the other.
     pub(super) fn matters_to(self, order: &Order, book: &Book) -> bool {
-        let expires = match &order.action {
+        let (mut expires, mut completes) = (None, None);
+        match &order.action {
             // It is never urgent.
             Action::Expire(_) | Action::CompleteDue(_) => return true,
-            Action::Create(new) => match new.price {
-                Some(Price::Quote { id, .. }) => book.quote(id).map(|quote| quote.expires),
-                _ => new.expires,
-            },
-            Action::Complete(_) | Action::Capture(_) => {
-                named(&order.action).and_then(|id| book.leg(id)).and_then(|leg| leg.expires)
+            Action::Create(new) if self.counts_on_either_day(new, book) => return true,
+            Action::Create(new) => {
+                completes = new.completes;
+                expires = match new.price {
+                    Some(Price::Quote { id, .. }) => book.quote(id).map(|quote| quote.expires),
+                    _ => new.expires,
+                };
             }
-            Action::Cancel(_) | Action::Reverse(_) => None,
-        };
+            Action::Complete(_) | Action::Capture(_) => {
+                let leg = named(&order.action).and_then(|id| book.leg(id));
+                expires = leg.and_then(|leg| leg.expires);
+            }
+            Action::Cancel(_) | Action::Reverse(_) => {}
+        }
         let frozen = |account| book.account(account)?.freeze.as_ref()?.until;
         let freezes = order.touches.iter().filter_map(|account| frozen(*account));
-        expires.into_iter().chain(freezes).any(|end| self.contains(end))
+        expires.into_iter().chain(completes).chain(freezes).any(|end| self.contains(end))
+    }
+
+    /// Whether it would count towards the daily limit of one day by the one clock and of
+    /// another day by the other. Without such a limit nobody asks for the day.
+    fn counts_on_either_day(self, new: &NewTransaction, book: &Book) -> bool {
+        let limited = || book.account(new.account).is_some_and(|own| own.limits.daily.is_some());
+        self.earliest.day() != self.latest.day()
+            && new.kind.direction() == Direction::Out
+            && limited()
     }
 
     fn contains(self, end: Moment) -> bool {

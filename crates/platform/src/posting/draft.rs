@@ -6,6 +6,7 @@ use crate::{
     clock,
     error::Result,
     facts::{self, By, Fact, Movement},
+    mandates::Ordered,
     transactions::{Exchange, Transaction},
 };
 use jiff::Timestamp;
@@ -37,6 +38,8 @@ pub(super) struct Draft<'o> {
     pub(super) quoted: HashMap<QuoteId, String>,
     /// Which quotes are used up, and by what.
     pub(super) used: Vec<(QuoteId, TransactionId)>,
+    /// Those of the new ones that complete by themselves.
+    pub(super) later: Vec<Ordered>,
     touched: HashSet<AccountId>,
     pub(super) entries: Vec<Entry>,
     pub(super) facts: Vec<(Uuid, By<'o>, Fact)>,
@@ -55,6 +58,7 @@ impl<'o> Draft<'o> {
             exchanges: Vec::new(),
             quoted: HashMap::new(),
             used: Vec::new(),
+            later: Vec::new(),
             touched: HashSet::new(),
             entries: Vec::new(),
             facts: Vec::new(),
@@ -101,6 +105,9 @@ impl<'o> Draft<'o> {
             self.exchanges.push((leg.id, exchange));
         }
         self.used.extend(decision.quote.zip(decision.legs.first().map(|leg| leg.id)));
+        if let Action::Create(new) = &order.action {
+            self.later.extend(Ordered::by(&order.actor, new));
+        }
         self.note(order, &decision, &transactions)?;
         self.touched.extend(decision.legs.iter().map(|leg| leg.account));
         self.entries.extend(decision.entries);
@@ -149,6 +156,7 @@ impl<'o> Draft<'o> {
             exchange,
             expires_at: leg.expires.map(clock::timestamp),
             complete_at: leg.completes.map(clock::timestamp),
+            completion_lapsed: None,
             effective_at: leg.effective.map(clock::timestamp),
             failure_reason: None,
             created_at: self.at,
@@ -169,6 +177,7 @@ impl<'o> Draft<'o> {
         row.captured_amount =
             Some(leg.captured).filter(|captured| in_parts && *captured > Money::ZERO);
         if was != leg.status {
+            row.completion_lapsed = None;
             row.completed_at = (leg.status == Status::Completed).then_some(at);
             row.failure_reason = (leg.status == Status::Failed).then(|| reason(action).to_owned());
         }

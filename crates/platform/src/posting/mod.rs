@@ -25,6 +25,7 @@ use crate::{
     db,
     error::{Error, Result},
     idempotency::{IdempotencyKey, Outcome},
+    mandates::Later,
     secret,
     settings::{PoolSettings, Settings},
     transactions::{Description, Metadata, RateSource, Transaction},
@@ -87,8 +88,8 @@ pub fn contention(platform: &Platform, actor: &Actor) -> Result<Contention> {
 pub(crate) struct Order {
     pub(crate) actor: Actor,
     pub(crate) authority: Authority,
-    /// Set where a schedule orders: then its mandate is what counts.
-    pub(crate) scheduled: Option<Scheduled>,
+    /// Set for what was ordered for later: then its mandate is what counts.
+    pub(crate) mandated: Option<Mandated>,
     pub(crate) action: Action,
     /// Every account it can touch.
     pub(crate) touches: Vec<AccountId>,
@@ -98,10 +99,10 @@ pub(crate) struct Order {
     pub(crate) audit_id: Uuid,
 }
 
-/// The schedule that an order comes from.
+/// What an order comes from that nobody gives at this moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scheduled {
-    pub(crate) schedule: Uuid,
+pub(crate) struct Mandated {
+    pub(crate) later: Later,
     pub(crate) users_settle: bool,
 }
 

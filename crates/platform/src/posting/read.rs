@@ -129,8 +129,8 @@ pub(super) async fn lock_quotes(
     Ok(())
 }
 
-/// A transaction as the rules see it.
-pub(super) fn leg(transaction: &Transaction) -> Leg {
+/// A transaction as the rules see it, and its other half if that was read.
+pub(super) fn leg(transaction: &Transaction, other: Option<&Transaction>) -> Leg {
     let pair = transaction.paired_transaction_id.zip(transaction.counterparty_account_id);
     Leg {
         id: transaction.id,
@@ -148,7 +148,7 @@ pub(super) fn leg(transaction: &Transaction) -> Leg {
         completes: transaction.complete_at.map(moment),
         effective: transaction.effective_at.map(moment),
         reverses: transaction.reverses_transaction_id,
-        bytes: transaction.bytes(),
+        bytes: transaction.counted_bytes(other),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{PauseReason, Schedule, Status, rows, rules, store};
 use crate::{
     Platform,
     actor::{Actor, Permission},
-    db::{Tx, Utc},
+    db::{Param, Tx, Utc},
     error::{Error, Forbidden, Resource, Result},
     facts::{self, By, Fact},
     mandates, users,
@@ -44,7 +44,7 @@ pub async fn set_status(
     let actor = &rules::prove_in(&tx, actor, at).await?;
     if status == Status::Active && found.status == Status::Paused {
         rules::judge_in(&tx, platform, actor, &found.draft()?, found.to_account_id).await?;
-    } else if rules::key_of(actor).is_some() {
+    } else if mandates::key_of(actor).is_some() {
         rules::require_authority_in(&tx, platform, actor, &found).await?;
     }
     let mut after = find_in(&tx, store::LOCK, actor, schedule).await?;
@@ -106,8 +106,10 @@ async fn resume_in(
         return Err(Error::Forbidden(Forbidden::Paused));
     }
     if schedule.user_id == actor.user_id {
-        schedule.api_key_id = rules::key_of(actor);
-        tx.execute(store::ADOPT, &[&schedule.id, &schedule.api_key_id, &Utc(at)]).await?;
+        schedule.api_key_id = mandates::key_of(actor);
+        let session = mandates::session_of(actor);
+        let params: [Param<'_>; 4] = [&schedule.id, &schedule.api_key_id, &Utc(at), &session];
+        tx.execute(store::ADOPT, &params).await?;
     } else if mandates::judge_in(tx, platform, schedule.id, at).await?.is_err() {
         return Err(Error::Forbidden(Forbidden::Lapsed));
     }

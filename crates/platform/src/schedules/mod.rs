@@ -22,6 +22,7 @@ use crate::{
     error::{Error, Resource, Result},
     facts::{self, By, Fact},
     idempotency::{self, IdempotencyKey, Outcome},
+    mandates,
     orders::{self, Draft, Target},
     page::{Cursor, Listing, PageRequest, Position},
     transactions::{Description, Metadata},
@@ -172,7 +173,7 @@ pub async fn create(
     let currency = rules::judge_in(&tx, platform, actor, &draft, target).await?;
     let next_at = rhythm.at(0).map(Utc);
     let every_day = rhythm.every.and_then(|every| every.day).map(MonthDay::as_str);
-    let params: [Param<'_>; 20] = [
+    let params: [Param<'_>; 21] = [
         &platform.new_id(),
         &actor.user_id.0,
         &draft.account.0,
@@ -191,8 +192,9 @@ pub async fn create(
         &missed.as_str(),
         &Utc(at),
         &next_at,
-        &rules::key_of(actor),
+        &mandates::key_of(actor),
         &every_day,
+        &mandates::session_of(actor),
     ];
     let made = store::read(&tx.get(store::INSERT, &params).await?)?;
     let fact = Fact::ScheduleCreated {

@@ -16,14 +16,6 @@ use jiff::Timestamp;
 use ledger::{AccountId, AccountStatus, Authority, Currency, Kind, Refusal, UserId};
 use uuid::Uuid;
 
-/// The API key that acts, if one does.
-pub(super) fn key_of(actor: &Actor) -> Option<Uuid> {
-    match actor.credential {
-        Credential::ApiKey { id, .. } => Some(id),
-        Credential::Session(_) | Credential::Schedule(_) => None,
-    }
-}
-
 /// Who acts, as they are at this moment, under the lock of the user: whatever takes
 /// a right away comes before the caller's transaction or after it.
 ///

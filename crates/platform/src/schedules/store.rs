@@ -37,9 +37,9 @@ statements! {
     INSERT = concat!("INSERT INTO wallstreet.schedules AS s
             (id, user_id, account_id, transaction_type, amount, currency, to_account_id, description,
              metadata, start_at, time_zone, every_unit, every_count, until_at, runs, missed,
-             created_at, updated_at, next_at, wake_at, api_key_id, every_day, status)
+             created_at, updated_at, next_at, wake_at, api_key_id, every_day, session_id, status)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13, $14, $15, $16,
-                $17, $17, $18, $18, $19, $20, 'active') RETURNING ", columns!());
+                $17, $17, $18, $18, $19, $20, $21, 'active') RETURNING ", columns!());
     /// One, of one owner if one is given.
     FIND = concat!("SELECT ", columns!(), " FROM wallstreet.schedules s
          WHERE s.id = $1 AND ($2::uuid IS NULL OR s.user_id = $2)");
@@ -55,7 +55,8 @@ statements! {
           FROM wallstreet.schedules s
          WHERE s.wake_at <= $1 ORDER BY s.wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED");
     /// From now on, another credential stands behind it.
-    ADOPT = "UPDATE wallstreet.schedules SET api_key_id = $2, updated_at = $3 WHERE id = $1";
+    ADOPT = "UPDATE wallstreet.schedules SET api_key_id = $2, updated_at = $3, session_id = $4
+         WHERE id = $1";
     /// From now on, their next run may have been posted.
     BEGIN_RUNS = "UPDATE wallstreet.schedules
            SET begun = true, attempts = attempts + 1, wake_at = $2 WHERE id = ANY ($1::uuid[])";

@@ -19,7 +19,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use ledger::{
-    AccountId, Amount, Currency, Direction, Kind, Money, Pending, Quota, Status, TransactionId,
+    AccountId, Amount, Currency, Direction, Kind, Money, Pending, Quota, Refusal, Status,
+    TransactionId, words,
 };
 pub use metadata::Metadata;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Transaction {
     /// When a pending one completes by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete_at: Option<Timestamp>,
+    /// Why a pending one does not complete by itself any more, although it was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_lapsed: Option<Lapse>,
     /// The business date, where it is not the recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<Timestamp>,
@@ -90,11 +94,40 @@ impl Transaction {
         }
     }
 
-    /// How many bytes of its words count towards the quota of what stands pending;
-    /// of a stored one.
-    pub(crate) fn bytes(&self) -> i64 {
+    /// How many bytes an order counts towards the quota of what stands pending; `other` is
+    /// its receiver's half.
+    pub(crate) fn counted_bytes(&self, other: Option<&Self>) -> i64 {
+        other.map_or(self.bytes(), |other| self.bytes().max(other.bytes() - RECEIVERS_OWN))
+    }
+
+    /// How many bytes its words take, as they are stored.
+    fn bytes(&self) -> i64 {
         let description = self.description.as_ref().map_or(0, String::len);
         i64::try_from(description + self.metadata.as_str().len()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Of the words on the receiver's half of a pending transfer, so many bytes count nowhere,
+/// so that a receiver can note something of its own. See `docs/quotas.md`.
+const RECEIVERS_OWN: i64 = 1024;
+
+words! {
+    /// Why an order does not complete by itself any more.
+    Lapse {
+        /// The API key it was given with is gone.
+        KeyRevoked = "api_key_revoked",
+        /// The API key it was given with is switched off.
+        KeyInactive = "api_key_inactive",
+        /// The API key it was given with has expired.
+        KeyExpired = "api_key_expired",
+        /// Its key or its user may no longer give such an order.
+        PermissionLost = "permission_lost",
+        /// Its user is suspended or closed.
+        UserInactive = "user_inactive",
+        /// Its user set another password, and stopped what other logins had ordered.
+        PasswordChanged = "password_changed",
+        /// Its sender's order has lapsed; why is not the receiver's to know.
+        Sender = "sender",
     }
 }
 
@@ -204,7 +237,8 @@ fn accounts_in(row: &Row) -> Result<Vec<AccountId>> {
 ///
 /// # Errors
 /// [`Resource::Transaction`] when it is not the caller's to see;
-/// [`ledger::Refusal::PendingTooLarge`] when it stands pending and its account's quota is used up.
+/// [`ledger::Refusal::PendingTooLarge`] when it stands pending and its account's quota is used up,
+/// [`ledger::Refusal::HalfTooLarge`] when it is the receiver's half and would outgrow its order.
 pub async fn annotate(
     platform: &Platform,
     actor: &Actor,
@@ -222,7 +256,7 @@ pub async fn annotate(
     let mut connection = platform.connection().await?;
     let tx = connection.begin().await?;
     let scope = actor.scope().map(|user| user.0);
-    let pending = tx.find(store::LOCK_PENDING, &[&transaction.0, &scope]).await?;
+    let pending = Counted::lock_in(&tx, transaction, scope).await?;
     let text = description.as_ref().and_then(Option::as_ref).map(Description::as_str);
     let params: [Param<'_>; 5] = [
         &transaction.0,
@@ -233,8 +267,8 @@ pub async fn annotate(
     ];
     let row = tx.find(store::ANNOTATE, &params).await?;
     let after = store::read(&row.ok_or(Error::NotFound(Resource::Transaction))?)?;
-    if let Some(row) = pending {
-        recount_in(&tx, platform.settings().pending.quota, &row, &after).await?;
+    if let Some(before) = pending {
+        before.recount_in(&tx, platform.settings().pending.quota, &after).await?;
     }
     let words = facts::words(after.description.as_deref(), after.metadata.as_str());
     let fact = Fact::TransactionUpdated { transaction, fields, words };
@@ -243,18 +277,51 @@ pub async fn annotate(
     Ok(after)
 }
 
-/// Counts what the words of a pending order have become.
-async fn recount_in(tx: &Tx<'_>, quota: Quota, before: &Row, after: &Transaction) -> Result<()> {
-    let pending = Pending {
-        count: before.try_get("pending_count")?,
-        bytes: before.try_get("pending_bytes")?,
-    };
-    let grown = after.bytes() - before.try_get::<_, i64>("bytes")?;
-    if grown != 0 {
-        let bytes = quota.add_bytes(pending, grown)?.bytes;
-        tx.execute(store::COUNT_BYTES, &[&after.account_id.0, &bytes]).await?;
+/// What a pending order counts, as long as its account is locked: of a transfer its
+/// sender's, whoever writes on it.
+struct Counted {
+    account: Uuid,
+    pending: Pending,
+    bytes: i64,
+}
+
+impl Counted {
+    /// Locks the account, as money does before it touches an order. Nothing if the
+    /// transaction does not stand pending.
+    async fn lock_in(
+        tx: &Tx<'_>,
+        transaction: TransactionId,
+        scope: Option<Uuid>,
+    ) -> Result<Option<Self>> {
+        let Some(row) = tx.find(store::LOCK_PENDING, &[&transaction.0, &scope]).await? else {
+            return Ok(None);
+        };
+        let (count, bytes) = (row.try_get("pending_count")?, row.try_get("pending_bytes")?);
+        let (account, pending) = (row.try_get("id")?, Pending { count, bytes });
+        // A statement of its own: it sees what the lock waited for.
+        let counts = tx.find(store::COUNTED_BYTES, &[&transaction.0, &RECEIVERS_OWN]).await?;
+        let counts = counts.map(|row| row.try_get("bytes")).transpose()?;
+        Ok(counts.map(|bytes| Self { account, pending, bytes }))
     }
-    Ok(())
+
+    /// Counts what its words have become.
+    async fn recount_in(self, tx: &Tx<'_>, quota: Quota, after: &Transaction) -> Result<()> {
+        let counts = tx.get(store::COUNTED_BYTES, &[&after.id.0, &RECEIVERS_OWN]).await?;
+        let counts: i64 = counts.try_get("bytes")?;
+        let received =
+            after.direction == Some(Direction::In) && after.paired_transaction_id.is_some();
+        if received && quota.bytes.is_some() && counts > self.bytes {
+            // It is the sender's order and quota: a receiver cannot use them up.
+            let limit = self.bytes.saturating_add(RECEIVERS_OWN);
+            return Err(Refusal::HalfTooLarge { limit, asked: after.bytes() }.into());
+        }
+        let grown = counts - self.bytes;
+        if grown != 0 {
+            let bytes = quota.add_bytes(self.pending, grown)?.bytes;
+            tx.execute(store::COUNT_BYTES, &[&self.account, &bytes]).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Which transactions are looked for; an absent part does not matter.

@@ -2,7 +2,7 @@
 
 use super::{Metadata, Transaction};
 use crate::{
-    db::{Numeric, maybe_time, statements, time, word},
+    db::{Numeric, maybe_time, maybe_word, statements, time, word},
     error::{Error, Result},
 };
 use ledger::{AccountId, TransactionId};
@@ -17,6 +17,11 @@ macro_rules! columns {
          t.counterparty_account_id, t.paired_transaction_id, t.failure_reason, \
          t.reverses_transaction_id, t.captured_amount, t.reversed_amount, t.expires_at, \
          t.complete_at, t.effective_at, t.created_at, t.updated_at, t.completed_at, \
+         CASE WHEN t.status = 'pending' AND t.complete_at IS NOT NULL THEN \
+             (SELECT CASE WHEN c.transaction_id = t.id THEN c.lapsed ELSE 'sender' END \
+                FROM wallstreet.completions c WHERE c.lapsed IS NOT NULL AND c.transaction_id = \
+                     CASE t.direction WHEN 'out' THEN t.id \
+                     ELSE coalesce(t.paired_transaction_id, t.id) END) END AS completion_lapsed, \
          (SELECT json_build_object('rate_source', x.rate_source, 'terms', json_build_object(
              'source_currency', x.source_currency, 'source_amount', (x.source_amount * 100)::bigint, \
              'target_currency', x.target_currency, 'target_amount', (x.target_amount * 100)::bigint, \
@@ -68,8 +73,10 @@ statements! {
     DUE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
          WHERE ", counted!(), " AND t.expires_at <= $1
          ORDER BY t.expires_at LIMIT 500");
-    /// Pending ones that are to complete by now; of a transfer, the sender's half.
+    /// Pending ones that are to complete by now and have not lapsed; of a transfer, the
+    /// sender's half.
     TO_COMPLETE = concat!("SELECT t.id, t.account_id, t.counterparty_account_id FROM transactions t
+          JOIN wallstreet.completions c ON c.transaction_id = t.id AND c.lapsed IS NULL
          WHERE ", counted!(), " AND t.complete_at <= $1
            AND NOT EXISTS (SELECT FROM wallstreet.completion_retries r
                             WHERE r.transaction_id = t.id AND r.retry_at > $1)
@@ -86,14 +93,22 @@ statements! {
     PURGE_RETRIES = "DELETE FROM wallstreet.completion_retries WHERE transaction_id = ANY (ARRAY(
         SELECT r.transaction_id FROM wallstreet.completion_retries r
           JOIN transactions t ON t.id = r.transaction_id WHERE t.status <> 'pending' LIMIT 1000))";
-    /// What an account has pending, and the bytes on one of these; both locked, in the
-    /// order in which money locks them. Nothing if the transaction does not count.
-    LOCK_PENDING = concat!("SELECT a.pending_count, a.pending_bytes,
-               (octet_length(coalesce(t.description, ''))
-                + octet_length(coalesce(t.metadata, '{}')::text))::bigint AS bytes
-          FROM accounts a JOIN transactions t ON t.account_id = a.id
-         WHERE t.id = $1 AND ($2::uuid IS NULL OR a.user_id = $2) AND ", counted!(), "
-           FOR NO KEY UPDATE OF a, t");
+    /// What the account has pending whose order this is, locked; of a transfer the sender's.
+    /// Nothing if it does not stand pending.
+    LOCK_PENDING = "SELECT a.id, a.pending_count, a.pending_bytes
+          FROM transactions t JOIN accounts own ON own.id = t.account_id
+          JOIN accounts a ON a.id = CASE WHEN t.direction = 'in' AND t.paired_transaction_id IS NOT NULL
+                                         THEN t.counterparty_account_id ELSE t.account_id END
+         WHERE t.id = $1 AND ($2::uuid IS NULL OR own.user_id = $2)
+           AND t.status = 'pending' AND t.direction IS NOT NULL
+           FOR NO KEY UPDATE OF a";
+    /// How many bytes the order counts that a pending transaction is, or is a half of.
+    COUNTED_BYTES = concat!("SELECT greatest(
+               octet_length(coalesce(t.description, '')) + octet_length(coalesce(t.metadata, '{}')::text),
+               octet_length(coalesce(p.description, '')) + octet_length(p.metadata::text) - $2::bigint) AS bytes
+          FROM transactions t LEFT JOIN transactions p ON p.id = t.paired_transaction_id
+         WHERE t.id = (SELECT CASE WHEN direction = 'in' THEN coalesce(paired_transaction_id, id) ELSE id END
+                         FROM transactions WHERE id = $1) AND ", counted!());
     /// Other words on what an account has pending.
     COUNT_BYTES = "UPDATE accounts SET pending_bytes = $2 WHERE id = $1";
     /// The words of a transaction; an absent part stays.
@@ -149,6 +164,7 @@ pub(crate) fn read(row: &Row) -> Result<Transaction> {
         exchange: exchange.transpose().map_err(Error::internal)?,
         expires_at: maybe_time(row, "expires_at")?,
         complete_at: maybe_time(row, "complete_at")?,
+        completion_lapsed: maybe_word(row, "completion_lapsed")?,
         effective_at: maybe_time(row, "effective_at")?,
         failure_reason: row.try_get("failure_reason")?,
         created_at: time(row, "created_at")?,

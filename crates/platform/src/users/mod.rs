@@ -189,8 +189,26 @@ pub async fn update_profile(
     Ok(user)
 }
 
-/// Sets another password and ends every other session of the user; with
-/// `revoke_keys` it revokes all their API keys as well. Says how many keys it revoked.
+/// What goes with the old password, beside the other sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Along {
+    /// All API keys, and so what they ordered for later.
+    pub keys: bool,
+    /// What other sessions ordered for later: without this it stands for the user.
+    pub orders: bool,
+}
+
+/// How much went with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// How many API keys were revoked.
+    pub keys: usize,
+    /// How many orders of other sessions are paused.
+    pub orders: usize,
+}
+
+/// Sets another password and ends every other session of the user, and what is to go
+/// along. Says how much that was.
 ///
 /// # Errors
 /// `currentPassword` must be right; only for a logged-in person, not for a key.
@@ -199,8 +217,8 @@ pub async fn change_password(
     actor: &Actor,
     current: &str,
     new: Password,
-    revoke_keys: bool,
-) -> Result<usize> {
+    along: Along,
+) -> Result<Gone> {
     let session = actor.require_session()?;
     let connection = platform.connection().await?;
     let row = connection.find(store::FIND_HASH, &[&actor.user_id.0]).await?;
@@ -222,12 +240,16 @@ pub async fn change_password(
     sessions::end_all_in(&tx, actor.user_id, Some(session), now).await?;
     let (by, fact) = (By::actor(actor, now), Fact::PasswordChanged { user: actor.user_id });
     facts::record_in(&tx, platform.new_id(), by.clone(), fact).await?;
-    let revoked = match revoke_keys {
-        true => revoke_keys_in(&tx, platform, &by, actor.user_id).await?,
-        false => 0,
-    };
+    let mut gone = Gone::default();
+    if along.keys {
+        gone.keys = revoke_keys_in(&tx, platform, &by, actor.user_id).await?;
+    }
+    if along.orders {
+        let user = actor.user_id;
+        gone.orders = mandates::pause_sessions_in(&tx, platform, &by, user, session).await?;
+    }
     tx.commit().await?;
-    Ok(revoked)
+    Ok(gone)
 }
 
 /// Takes all of a user's API keys away, and so stops what they ordered for later.

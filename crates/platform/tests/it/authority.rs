@@ -6,7 +6,7 @@ use platform::{
     Actor, Origin, Permission, Result,
     accounts::{self, Account, Suspender},
     api_keys::{self, KeyName, NewApiKey},
-    users::{self, Password, UserChange, UserStatus},
+    users::{self, Along, Password, UserChange, UserStatus},
 };
 use testkit::{Bank, PASSWORD, bank};
 
@@ -108,16 +108,18 @@ async fn a_new_password_can_take_all_api_keys_along() {
     for owner in [&ada, &ada, &bob] {
         holding(&bank, owner, &[Permission::ReadAccounts]).await;
     }
-    let change = async |current: &str, new: &str, revoke| {
+    let change = async |current: &str, new: &str, keys| {
         let new = Password::parse(new).unwrap();
-        users::change_password(&bank.platform, &ada, current, new, revoke).await
+        let along = Along { keys, orders: false };
+        let gone = users::change_password(&bank.platform, &ada, current, new, along).await;
+        gone.map(|gone| (gone.keys, gone.orders))
     };
-    assert_eq!(change(PASSWORD, "Another-Horse-2", false).await.unwrap(), 0);
+    assert_eq!(change(PASSWORD, "Another-Horse-2", false).await.unwrap(), (0, 0));
     let client = bank.client().await;
     assert_eq!(count(&client, "api_keys").await, 3);
     change("wrong", "Another-Horse-3", true).await.unwrap_err();
     assert_eq!(count(&client, "api_keys").await, 3);
-    assert_eq!(change("Another-Horse-2", "Another-Horse-3", true).await.unwrap(), 2);
+    assert_eq!(change("Another-Horse-2", "Another-Horse-3", true).await.unwrap(), (2, 0));
     assert_eq!(count(&client, "api_keys").await, 1, "Bob's stays");
     assert_eq!(count(&client, "audit_logs WHERE action = 'API_KEY_REVOKED'").await, 2);
 }

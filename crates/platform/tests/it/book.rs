@@ -25,9 +25,10 @@ const CHECKS: [(&str, &str); 12] = [
         "what is pending is the account's orders that stand, and the bytes on them",
         "SELECT a.id::text FROM accounts a CROSS JOIN LATERAL (
             SELECT count(*) AS count,
-                   coalesce(sum(octet_length(coalesce(t.description, ''))
-                              + octet_length(coalesce(t.metadata, '{}')::text)), 0) AS bytes
-              FROM transactions t
+                   coalesce(sum(greatest(
+                       octet_length(coalesce(t.description, '')) + octet_length(coalesce(t.metadata, '{}')::text),
+                       octet_length(coalesce(p.description, '')) + octet_length(p.metadata::text) - 1024)), 0) AS bytes
+              FROM transactions t LEFT JOIN transactions p ON p.id = t.paired_transaction_id
              WHERE t.account_id = a.id AND t.status = 'pending'
                AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)) p
           WHERE (a.pending_count, a.pending_bytes) IS DISTINCT FROM (p.count, p.bytes)",

@@ -3,7 +3,7 @@
 use crate::book::{assert_sound, count};
 use crate::money::{draft, transfer};
 use jiff::{SignedDuration, Timestamp};
-use ledger::Kind;
+use ledger::{Amount, Kind, Limits};
 use platform::{
     Actor, ClockSettings, Error, GuardedClock, IdempotencyKey, Platform,
     accounts::{self, Account},
@@ -187,6 +187,10 @@ async fn where_the_databases_clock_disagrees_only_what_depends_on_time_is_put_of
     let between = server.order(&ada, hold(in_days(1))).await.unwrap();
     let beyond = server.order(&ada, hold(in_days(30))).await.unwrap();
     let forever = server.order(&ada, hold(None)).await.unwrap();
+    let limited = bank.account(&ada).with("100").await;
+    let (admin, daily) = (bank.admin().await, Some(Amount::parse("50").unwrap()));
+    let limits = Limits { daily, ..Limits::default() };
+    accounts::set_limits(&server.platform, &admin, limited.id, limits).await.unwrap();
 
     // The counter goes with the clock, so that our own time is ahead.
     server.moved.by(DAYS_8, DAYS_8);
@@ -197,6 +201,14 @@ async fn where_the_databases_clock_disagrees_only_what_depends_on_time_is_put_of
     assert!(matches!(put_off, Error::Unavailable { .. }), "{put_off:?}");
     let put_off = server.order(&ada, hold(in_days(1))).await.unwrap_err();
     assert!(matches!(put_off, Error::Unavailable { .. }), "{put_off:?}");
+    let due = |days| Draft { completes: in_days(days), ..hold(None) };
+    let put_off = server.order(&ada, due(1)).await.unwrap_err();
+    assert!(matches!(put_off, Error::Unavailable { .. }), "{put_off:?}");
+    server.order(&ada, due(30)).await.unwrap();
+    // Either day's limit: nobody can tell whose.
+    let put_off = server.order(&ada, transfer(&limited, &other, "1")).await.unwrap_err();
+    assert!(matches!(put_off, Error::Unavailable { .. }), "{put_off:?}");
+    server.order(&ada, draft(Kind::Deposit, &limited, "1")).await.unwrap();
     assert_eq!(orders::expire(platform).await.unwrap(), 0);
     for transaction in [beyond, forever] {
         orders::process(platform, &ada, transaction.id, None).await.unwrap();

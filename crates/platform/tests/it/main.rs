@@ -15,6 +15,7 @@ mod guards;
 mod histories;
 mod history;
 mod keys;
+mod later;
 mod life;
 mod limits;
 mod migrations;

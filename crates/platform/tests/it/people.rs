@@ -151,10 +151,14 @@ async fn another_password_ends_all_other_sessions_and_only_the_right_one_changes
     let elsewhere = come_in(&bank, "ada@example.com", PASSWORD).await.unwrap();
     let new = || Password::parse("Another-Horse-2").unwrap();
     let wrong =
-        users::change_password(&bank.platform, &here, "wrong", new(), false).await.unwrap_err();
+        users::change_password(&bank.platform, &here, "wrong", new(), users::Along::default())
+            .await
+            .unwrap_err();
     let Error::Invalid(violations) = wrong else { panic!("{wrong:?}") };
     assert_eq!(violations[0].field, "currentPassword");
-    users::change_password(&bank.platform, &here, PASSWORD, new(), false).await.unwrap();
+    users::change_password(&bank.platform, &here, PASSWORD, new(), users::Along::default())
+        .await
+        .unwrap();
     assert_eq!(why(present(&bank, &elsewhere.token).await), "session_ended");
     assert_eq!(sessions::list(&bank.platform, &here).await.unwrap().len(), 1);
     assert_eq!(why(come_in(&bank, "ada@example.com", PASSWORD).await), "invalid_credentials");

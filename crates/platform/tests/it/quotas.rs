@@ -209,11 +209,48 @@ async fn other_words_on_a_pending_order_are_counted_and_on_one_that_ended_are_no
     assert_eq!(pending(&bank, &account).await, (1, 12));
     let theirs = it.paired_transaction_id.unwrap();
     assert_eq!(annotate(&bob, theirs, &"t".repeat(500), "").await, "done", "it is not his order");
+    assert_eq!(pending(&bank, &account).await, (1, 12), "nor does he use up her quota");
     assert_eq!(pending(&bank, &other).await, (0, 0));
     orders::process(&bank.platform, &ada, it.id, None).await.unwrap();
     assert_eq!(pending(&bank, &account).await, (0, 0));
     assert_eq!(annotate(&ada, it.id, &"d".repeat(500), "").await, "done");
     assert_eq!(pending(&bank, &account).await, (0, 0));
+    assert_sound(&bank.client().await).await;
+}
+
+#[tokio::test]
+async fn what_stands_on_the_receivers_half_is_bounded_and_never_uses_up_the_senders_quota() {
+    let bank = bank_within(100, 6_000).await;
+    let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);
+    let (account, other) = (bank.account(&ada).with("9").await, bank.account(&bob).empty().await);
+    let write = async |by: &Actor, id, letters: usize| {
+        let metadata = Metadata::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(letters))).ok();
+        code(transactions::annotate(&bank.platform, by, id, None, metadata).await)
+    };
+    let it = order(&bank, &ada, held(transfer(&account, &other, "1"))).await.unwrap();
+    let theirs = it.paired_transaction_id.unwrap();
+    // The order counts two bytes; around the letters are nine.
+    assert_eq!(write(&bob, theirs, 1_018).await, "half_too_large");
+    assert_eq!(write(&bob, theirs, 1_017).await, "done");
+    assert_eq!((pending(&bank, &account).await.1, pending(&bank, &other).await.1), (2, 0));
+    // What the sender ordered with, and wrote less of afterwards, still stands on that half.
+    let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(3_991));
+    let large = Draft {
+        metadata: Metadata::parse(&text).unwrap(),
+        ..held(transfer(&account, &other, "1"))
+    };
+    let it = order(&bank, &ada, large.clone()).await.unwrap();
+    let theirs = it.paired_transaction_id.unwrap();
+    assert_eq!(write(&ada, it.id, 1).await, "done");
+    assert_eq!(pending(&bank, &account).await, (2, 2_978));
+    assert_eq!(code(order(&bank, &ada, large).await), "pending_too_large");
+    assert_eq!(write(&bob, theirs, 3_992).await, "half_too_large");
+    assert_eq!(write(&bob, theirs, 2_991).await, "done");
+    assert_eq!(pending(&bank, &account).await, (2, 1_978));
+    assert_sound(&bank.client().await).await;
+    orders::cancel(&bank.platform, &ada, it.id, None).await.unwrap();
+    assert_eq!(pending(&bank, &account).await, (1, 2));
+    assert_eq!(write(&bob, theirs, 5_000).await, "done", "it does not stand pending any more");
     assert_sound(&bank.client().await).await;
 }
 

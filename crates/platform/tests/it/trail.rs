@@ -150,7 +150,9 @@ async fn everything_a_person_does_leaves_one_line() {
     users::update_profile(&bank.platform, &ada, change).await.unwrap();
     watch.saw("PROFILE_UPDATED", &["user.updated"]).await;
     let new = Password::parse("Another-Horse-2").unwrap();
-    users::change_password(&bank.platform, &ada, PASSWORD, new, false).await.unwrap();
+    users::change_password(&bank.platform, &ada, PASSWORD, new, users::Along::default())
+        .await
+        .unwrap();
     watch.saw("PASSWORD_CHANGED", &[]).await;
     let new = NewApiKey {
         name: KeyName::parse("ci").unwrap(),

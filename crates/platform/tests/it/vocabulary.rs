@@ -189,6 +189,11 @@ fn every_fact_of_a_schedule() -> Vec<Fact> {
             api_key: Some(Uuid::from_u128(4)),
         },
         Fact::SchedulePaused { schedule, owner, reason: "api_key_revoked" },
+        Fact::CompletionLapsed {
+            transaction: TransactionId(Uuid::from_u128(7)),
+            owner,
+            reason: "api_key_revoked",
+        },
         Fact::ScheduleEnded { schedule, owner, reason: None },
         Fact::ScheduleEnded { schedule, owner, reason: Some("account_closed") },
         Fact::ScheduleSkipped { schedule, owner, first: 3, last: 5 },

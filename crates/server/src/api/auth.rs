@@ -67,6 +67,9 @@ pub(crate) struct ChangePassword {
     /// Revoke all your API keys as well; what they ordered for later is paused. Absent:
     /// they go on working.
     revoke_api_keys: Option<bool>,
+    /// Pause what your other sessions ordered for later as well: schedules, and
+    /// transactions with `completeAt`. Absent: it stands, for a session acts for you.
+    pause_orders: Option<bool>,
 }
 
 /// What went with the old password.
@@ -75,6 +78,8 @@ pub(crate) struct ChangePassword {
 pub(crate) struct PasswordChanged {
     /// How many API keys were revoked.
     revoked_api_keys: usize,
+    /// How many orders for later of other sessions were paused.
+    paused_orders: usize,
 }
 
 /// Who came in, and with what they come again.
@@ -173,7 +178,9 @@ pub(crate) async fn refresh(
 
 /// Change your password
 ///
-/// Ends all your other sessions, and with `revokeApiKeys` all your API keys.
+/// Ends all your other sessions, and with `revokeApiKeys` all your API keys. What was
+/// ordered for later by these keys is paused; what other sessions ordered is with
+/// `pauseOrders`.
 #[utoipa::path(
     post, path = "/auth/change-password", tag = "Auth", security(("bearer" = [])),
     request_body = ChangePassword,
@@ -184,11 +191,14 @@ pub(crate) async fn change_password(
     Caller(actor): Caller,
     Json(change): Json<ChangePassword>,
 ) -> Answer<PasswordChanged> {
-    let ChangePassword { current_password: current, new_password: new, revoke_api_keys } = change;
-    let revoke = revoke_api_keys.unwrap_or(false);
-    let revoked_api_keys =
-        users::change_password(&platform, &actor, &current.0, new.0, revoke).await?;
-    Ok(Reply::ok("Password changed successfully", PasswordChanged { revoked_api_keys }))
+    let along = users::Along {
+        keys: change.revoke_api_keys.unwrap_or(false),
+        orders: change.pause_orders.unwrap_or(false),
+    };
+    let (current, new) = (change.current_password.0, change.new_password.0);
+    let gone = users::change_password(&platform, &actor, &current, new, along).await?;
+    let told = PasswordChanged { revoked_api_keys: gone.keys, paused_orders: gone.orders };
+    Ok(Reply::ok("Password changed successfully", told))
 }
 
 /// Log out

@@ -4,8 +4,8 @@ use crate::{
     caller::Caller,
     extract::{Json, PathId},
     fields::{
-        Begin, Currency, Description, Direction, End, Id, Kind, Metadata, MetadataFilter, Money,
-        Search, Status, Time, WrittenAmount, nullable,
+        Begin, Currency, Description, Direction, End, Id, Kind, Lapse, Metadata, MetadataFilter,
+        Money, Search, Status, Time, WrittenAmount, nullable,
     },
     paging::{Paging, page_of},
     query::List,
@@ -127,6 +127,11 @@ pub(crate) struct Transaction {
     /// When a pending one completes by itself.
     #[schema(required)]
     complete_at: Option<Time>,
+    /// Why a pending one does not complete by itself any more, although `completeAt` says
+    /// so: what stood behind the order is gone. It is completed by word, cancelled, or
+    /// expires. `sender`: that of the other half.
+    #[schema(required)]
+    completion_lapsed: Option<Lapse>,
     /// The business date, where it is not the recorded one.
     #[schema(required)]
     effective_at: Option<Time>,
@@ -160,6 +165,7 @@ impl From<transactions::Transaction> for Transaction {
             exchange: transaction.exchange.map(Exchange::from),
             expires_at: transaction.expires_at.map(Time),
             complete_at: transaction.complete_at.map(Time),
+            completion_lapsed: transaction.completion_lapsed.map(Lapse),
             effective_at: transaction.effective_at.map(Time),
             failure_reason: transaction.failure_reason,
             created_at: Time(transaction.created_at),

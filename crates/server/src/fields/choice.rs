@@ -1,7 +1,7 @@
 //! Closed lists of words.
 
 use super::{read_text, string};
-use platform::{accounts, entries, schedules, users};
+use platform::{accounts, entries, schedules, transactions, users};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -85,7 +85,12 @@ written! {
     /// Why a schedule is paused.
     PauseReason(schedules::PauseReason) = [
         "owner", "administrator", "api_key_revoked", "api_key_inactive", "api_key_expired",
-        "permission_lost", "user_inactive", "account_closed"
+        "permission_lost", "user_inactive", "account_closed", "password_changed"
+    ];
+    /// Why a transaction does not complete by itself any more.
+    Lapse(transactions::Lapse) = [
+        "api_key_revoked", "api_key_inactive", "api_key_expired", "permission_lost",
+        "user_inactive", "password_changed", "sender"
     ];
     /// What became of an occurrence.
     RunStatus(schedules::RunStatus) = ["completed", "refused", "skipped"];

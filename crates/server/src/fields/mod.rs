@@ -13,8 +13,9 @@ mod text;
 mod time;
 
 pub(crate) use choice::{
-    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Missed, MonthDay, Order,
-    PauseReason, Purpose, Role, RunStatus, ScheduleStatus, Status, Suspender, Unit, UserStatus,
+    AccountStatus, AccountType, Basis, Direction, FreezeScope, Kind, Lapse, Missed, MonthDay,
+    Order, PauseReason, Purpose, Role, RunStatus, ScheduleStatus, Status, Suspender, Unit,
+    UserStatus,
 };
 pub(crate) use digest::{Digest, Neighbour, PublicKey, Signature};
 pub(crate) use metadata::{Metadata, MetadataFilter};

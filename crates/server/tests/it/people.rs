@@ -178,9 +178,39 @@ async fn a_new_password_says_how_many_api_keys_went_with_it() {
     let wrong = change(PASSWORD, "Another-Horse-2", json!("yes")).await;
     wrong.names("revokeApiKeys", "invalid_type");
     let kept = change(PASSWORD, "Another-Horse-2", json!(null)).await;
-    assert_eq!(kept.expect(200).data(), &json!({"revokedApiKeys": 0}));
+    assert_eq!(kept.expect(200).data(), &json!({"revokedApiKeys": 0, "pausedOrders": 0}));
     key.get("/api/v1/users/profile").await.expect(200);
     let gone = change("Another-Horse-2", "Another-Horse-3", json!(true)).await;
-    assert_eq!(gone.expect(200).data(), &json!({"revokedApiKeys": 1}));
+    assert_eq!(gone.expect(200).data(), &json!({"revokedApiKeys": 1, "pausedOrders": 0}));
     key.get("/api/v1/users/profile").await.refused(401, "invalid_api_key");
+}
+
+#[tokio::test]
+async fn what_was_ordered_for_later_says_when_it_lapses_and_a_new_password_can_pause_it() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let account = ada.account("100").await;
+    let body = json!({"name": "key", "permissions": ["write:transactions", "read:transactions"]});
+    let issued = ada.post("/api/v1/api-keys", &body).await;
+    let key = ada.with_key(issued.expect(201).data()["key"].as_str().unwrap());
+    let order = json!({"accountId": account, "transactionType": "withdrawal", "amount": 10,
+        "completeAt": "2031-01-31T07:00:00Z"});
+    let (theirs, own) = (
+        key.post("/api/v1/transactions", &order).await,
+        ada.post("/api/v1/transactions", &order).await,
+    );
+    assert_eq!(theirs.expect(201).data()["completionLapsed"], json!(null));
+    own.expect(201);
+    let path = format!("/api/v1/api-keys/{}", issued.data()["id"].as_str().unwrap());
+    ada.delete(&path).await.expect(200);
+    let seen = ada.get(&theirs.header("location").unwrap()).await;
+    assert_eq!(seen.expect(200).data()["completionLapsed"], "api_key_revoked");
+    assert_eq!(seen.data()["completeAt"], "2031-01-31T07:00:00.000Z");
+    let body =
+        json!({"currentPassword": PASSWORD, "newPassword": "Another-Horse-2", "pauseOrders": true});
+    let gone = ada.post("/api/v1/auth/change-password", &body).await;
+    let expected = json!({"revokedApiKeys": 0, "pausedOrders": 0});
+    assert_eq!(gone.expect(200).data(), &expected, "it was ordered here");
+    let seen = ada.get(&own.header("location").unwrap()).await;
+    assert_eq!(seen.expect(200).data()["completionLapsed"], json!(null));
 }

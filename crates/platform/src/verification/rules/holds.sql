@@ -1,15 +1,19 @@
 -- What is available is the balance without what pending outgoing transactions still
 -- hold; and an account knows how many of its own orders stand pending, and the bytes
--- that are written on them. A transfer is its sender's order.
+-- that are written on them. A transfer is its sender's order, and counts what its
+-- receiver's half takes beyond 1024 bytes where that is more.
 SELECT 'account ' || a.id, f.what, f.stored, f.recomputed
   FROM accounts a
-  LEFT JOIN (SELECT account_id,
-                    sum(amount - coalesce(captured_amount, 0)) FILTER (WHERE direction = 'out') AS held,
+  LEFT JOIN (SELECT t.account_id,
+                    sum(t.amount - coalesce(t.captured_amount, 0)) FILTER (WHERE t.direction = 'out') AS held,
                     count(*) AS orders,
-                    sum(octet_length(coalesce(description, '')) + octet_length(coalesce(metadata, '{}')::text)) AS bytes
-               FROM transactions
-              WHERE status = 'pending' AND (direction = 'out' OR direction = 'in' AND paired_transaction_id IS NULL)
-              GROUP BY account_id) AS h ON h.account_id = a.id
+                    sum(greatest(
+                        octet_length(coalesce(t.description, '')) + octet_length(coalesce(t.metadata, '{}')::text),
+                        octet_length(coalesce(p.description, '')) + octet_length(p.metadata::text) - 1024)) AS bytes
+               FROM transactions t LEFT JOIN transactions p ON p.id = t.paired_transaction_id
+              WHERE t.status = 'pending'
+                AND (t.direction = 'out' OR t.direction = 'in' AND t.paired_transaction_id IS NULL)
+              GROUP BY t.account_id) AS h ON h.account_id = a.id
  CROSS JOIN LATERAL (VALUES
     ('available balance', a.available_balance::text, (a.balance - coalesce(h.held, 0))::text),
     ('pending orders', a.pending_count::text, coalesce(h.orders, 0)::text),

@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::authority::holding;
+use crate::later::elsewhere;
 use crate::life::second;
-use platform::{Permission, Role, api_keys::KeyChange, users::Password};
+use platform::{
+    Permission, Role,
+    api_keys::KeyChange,
+    users::{Along, Password},
+};
 use testkit::PASSWORD;
 
 const WRITES: &[Permission] = &[Permission::WriteTransactions, Permission::ReadTransactions];
@@ -91,7 +96,8 @@ async fn a_new_password_that_takes_the_keys_along_pauses_what_they_ordered() {
     let new = || daily(bank, transfer(&street.source, &street.target, "1"));
     let (theirs, own) = (made(bank, &key, new()).await, made(bank, ada, new()).await);
     let password = Password::parse("Another-Horse-2").unwrap();
-    users::change_password(&bank.platform, ada, PASSWORD, password, true).await.unwrap();
+    let along = Along { keys: true, orders: false };
+    users::change_password(&bank.platform, ada, PASSWORD, password, along).await.unwrap();
     assert_eq!(street.paused(&theirs).await, Some(PauseReason::KeyRevoked));
     assert_eq!(street.paused(&own).await, None);
     assert_eq!(street.due().await, 1);
@@ -270,4 +276,37 @@ async fn closing_a_user_ends_and_stops_their_schedules() {
     assert_eq!(status(&bank, &admin, &schedule).await.0, Status::Ended);
     bank.clock.advance(DAY);
     assert_eq!(run_due(&bank.platform).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_another_login_ordered_for_later_stands_until_a_new_password_says_otherwise() {
+    let street = street("100").await;
+    let (bank, ada) = (&street.bank, &street.ada);
+    let thief = elsewhere(bank, "ada@example.com").await;
+    let new = || daily(bank, transfer(&street.source, &street.target, "1"));
+    let (theirs, own) = (made(bank, &thief, new()).await, made(bank, ada, new()).await);
+    let session = thief.require_session().unwrap();
+    platform::sessions::end(&bank.platform, ada, session).await.unwrap();
+    assert_eq!(street.due().await, 2, "a session stands for its user");
+    let begun = made(bank, &thief, new()).await;
+    let again = format!("{AGAIN} WHERE id = '{}'", begun.id);
+    bank.client().await.batch_execute(&again).await.unwrap();
+    let password = Password::parse("Another-Horse-2").unwrap();
+    let along = Along { keys: false, orders: true };
+    let gone = users::change_password(&bank.platform, ada, PASSWORD, password, along).await;
+    assert_eq!(gone.unwrap().orders, 2);
+    for schedule in [&theirs, &begun] {
+        assert_eq!(street.paused(schedule).await, Some(PauseReason::PasswordChanged));
+    }
+    assert_eq!(street.paused(&own).await, None);
+    bank.clock.advance(DAY);
+    street.due().await;
+    assert_eq!(street.received().await, "3.00", "only her own went on");
+    assert_eq!(history(bank, ada, &begun).await, "session_ended");
+    let refused = street.resume(&bank.admin().await, &theirs).await.unwrap_err();
+    assert_eq!(refused.code(), "schedule_lapsed");
+    assert_eq!(street.resume(ada, &theirs).await.unwrap().pause_reason, None);
+    let password = Password::parse("Another-Horse-3").unwrap();
+    let gone = users::change_password(&bank.platform, ada, "Another-Horse-2", password, along);
+    assert_eq!(gone.await.unwrap().orders, 0, "what she resumed is hers");
 }
