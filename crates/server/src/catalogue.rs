@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 62] = [
+const SINGLE: [(u16, &str, &str); 63] = [
     (
         400,
         "validation_failed",
