@@ -619,7 +619,7 @@ def check_transactions(book):
         differ(f"{name}, reversed", number(row["reversed_amount"]), reversed_by.pop(row["id"], 0))
         if row["transaction_type"] == "transfer" and row["direction"]:
             other = transactions.get(row["paired_transaction_id"], defaultdict(str))
-            differ(f"{name}, other half of its pair", other["paired_transaction_id"], row["id"])
+            differ(f"{name}, other half {row['paired_transaction_id']}", other["paired_transaction_id"], row["id"])
             differ(f"{name}, directions of its pair", {row["direction"], other["direction"]}, {"in", "out"})
             accounts = [other["counterparty_account_id"], other["account_id"]]
             differ(f"{name}, accounts of its pair", accounts, [row["account_id"], row["counterparty_account_id"]])
