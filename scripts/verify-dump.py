@@ -63,13 +63,16 @@ def money(value):
     return "" if value in ("", None) else f"{Decimal(value):.2f}"
 
 
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)?")
+
+
 def moment(text):
     """2026-01-28 12:00:00.5+00 as 2026-01-28T12:00:00.500000Z"""
     if not text:
         return ""
-    parts = re.fullmatch(r"(\S{10})[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)?", text)
+    parts = TIME.fullmatch(text)
     if not parts:
-        raise ValueError(f"{text!r} is not a time in UTC: export with PGTZ=UTC")
+        raise ValueError(f"{text!r} is not a time in UTC")
     day, time, micros = parts.groups(default="")
     return f"{day}T{time}.{micros:0<6}Z"
 
@@ -204,7 +207,57 @@ def rows(directory, name):
             lines.append(line)
             line = []
     names = lines[0]
-    return [dict(zip(names, line)) for line in lines[1:] if len(line) == len(names)]
+    kept = [dict(zip(names, line)) for line in lines[1:] if line != [None]]
+    if any(len(row) != len(names) for row in kept):
+        raise ValueError(f"{name}.csv is not whole")
+    for row in kept:
+        readable(name, row)
+    return kept
+
+
+# What columns hold, by their names: times, sums, whole numbers.
+SUMS = set(
+    "amount balance available_balance overdraft_limit transaction_limit daily_limit spent_amount captured_amount "
+    "reversed_amount source_balance target_balance source_amount target_amount rate remainder carried".split()
+)
+WHOLE = set(
+    "entry_count pending_count pending_bytes spent_day source_seq target_seq number format first_entry last_entry "
+    "first_audit last_audit audit_count newest begun_after".split()
+)
+CALLED = {
+    "accounts": "account {id}",
+    "transactions": "transaction {id}",
+    "audit_logs": "audit row {number} {id}",
+    "entries": "entry {id}",
+    "exchanges": "exchange of transaction {transaction_id}",
+    "rounding": "currency {currency}",
+    "seals": "seal {number}",
+    "sealing": "sealing",
+}
+# What cannot be reckoned without.
+NEEDED = {("entries", "id"), ("audit_logs", "number"), ("seals", "number"), ("seals", "format"), ("seals", "sealed_at")}
+NEEDED |= {("entries", "amount"), ("transactions", "amount"), ("entries", "recorded_at"), ("transactions", "created_at")}
+NEEDED |= {("sealing", name) for name in ("begun_at", "begun_after", "newest", "salt_key")}
+
+
+def readable(table, row):
+    """Names each cell that holds no value of its kind, and goes on with another one."""
+    for column, text in row.items():
+        if column in SUMS:
+            form, safe = r"-?\d+(\.\d+)?", "0"
+        elif column in WHOLE or (table, column) == ("entries", "id"):
+            form, safe = r"-?\d+", "0"
+        elif column.endswith("_at") or column == "freeze_until":
+            form, safe = TIME, "1970-01-01 00:00:00"
+            if re.search(r"\d[+-](?!00)\d\d(:?\d\d)*( BC)?$", (text or "")[10:]):
+                raise ValueError(f"{text!r} is not a time in UTC: export with PGTZ=UTC")
+        elif (table, column) in NEEDED:
+            form, safe = r"\\x[0-9a-f]*", "\\x"
+        else:
+            continue
+        if not re.fullmatch(form, text or "") if text is not None else (table, column) in NEEDED:
+            differ(f"{CALLED[table].format(**row)}, {column}", text, "a value that can be reckoned with")
+            row[column] = safe
 
 
 def load(directory):
@@ -238,13 +291,30 @@ def load(directory):
 # The audit trail: what was opened, ordered, restrained, ended and agreed.
 
 
+def told(printed):
+    """What the details say, as texts; what is not said as it should be is not said."""
+    try:
+        details = json.loads(printed or "{}", parse_int=Decimal, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        details = {}
+    if not isinstance(details, dict):
+        return {}
+
+    def text(value):
+        return value if value is None or isinstance(value, str) else str(value)
+
+    said = {name: text(value) for name, value in details.items()}
+    if "exchange" in said:
+        agreed = details["exchange"]
+        said["exchange"] = {name: text(value) for name, value in agreed.items()} if isinstance(agreed, dict) else {}
+    return said
+
+
 def load_trail(book):
     """Sorts the audit rows by what they tell of."""
     for row in book["audit_logs"]:
         row["printed"] = row["details"]
-        row["details"] = json.loads(row["details"] or "{}")
-        if not isinstance(row["details"], dict):
-            row["details"] = {}
+        row["details"] = told(row["details"])
     book["audit_logs"].sort(key=lambda row: (int(row.get("number") or 0), utc(row["created_at"]), row["id"]))
     book["of"] = {"account": defaultdict(list), "transaction": defaultdict(list)}
     book["created"] = defaultdict(list)
@@ -270,7 +340,8 @@ def newest(rows, *actions):
 
 def until(text):
     """2026-01-28T12:00:00.123456789Z to the microsecond, as the column holds it."""
-    return moment(re.sub(r"(\.\d{6})\d+", r"\1", text)) if text else ""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text or "")
+    return moment(text) if TIME.fullmatch(text) else text
 
 
 def check_openings(book):
@@ -393,14 +464,15 @@ def check_ending(book, row, creating):
     name = f"transaction {row['id']}"
     later = [one for one in book["of"]["transaction"][row["id"]] if one["action"] in ENDINGS]
     endings = [one for one in later if one["details"].get("status") != "pending"]
-    captures = [Decimal(one["details"]["capturedAmount"]) for one in later if "capturedAmount" in one["details"]]
+    captures = [one["details"].get("capturedAmount") or "" for one in later]
+    captures = [Decimal(sum) for sum in captures if re.fullmatch(r"\d{1,13}\.\d\d", sum)]
     status, completed, reason, captured = "pending", None, None, f"{max(captures):.2f}" if captures else None
     if creating["details"].get("status") == "completed":
         differ(f"{name}, endings in the trail", len(later), 0)
         status, completed, endings = "completed", creating["created_at"], []
     if endings:
         ending = endings[0]["details"]
-        status, reason, captured = ending["status"], ending.get("reason"), ending.get("capturedAmount")
+        status, reason, captured = ending.get("status"), ending.get("reason"), ending.get("capturedAmount")
         completed = endings[0]["created_at"] if status == "completed" else None
     differ(f"{name}, endings in the trail", len(endings) > 1, False)
     stored = [row[column] for column in ("created_at", "status", "completed_at", "failure_reason", "captured_amount")]
@@ -434,7 +506,7 @@ def check_spending(book):
         newest_day = max(days, default="1970-01-01")
         spent = sum((amount - left for made, amount, left, _ in orders if made[:10] == newest_day), Decimal(0))
         # An order by a clock that lags behind midnight counts for the day that has begun.
-        eve = str(date.fromisoformat(newest_day) - timedelta(days=1)) + " 23"
+        eve = str(date.fromisoformat(max(newest_day, "0001-01-02")) - timedelta(days=1)) + " 23"
         late = sum((amount for made, amount, *_ in orders if made.startswith(eve)), Decimal(0))
         day = (date.fromisoformat(newest_day) - date(1970, 1, 1)).days
         stored = number(account["spent_amount"])
@@ -468,9 +540,9 @@ def check_exchanges(book):
         differ(f"{name}, remainder", remainder, source - target * rate if back else source * rate - target)
         if row["transaction_id"] in agreed:
             told = agreed[row["transaction_id"]]["exchange"]
-            differ(f"{name}, rate", rate, Decimal(told["rate"]))
-            differ(f"{name}, source of the rate", row["rate_source"], told["rateSource"])
-            differ(f"{name}, remainder in the trail", row["remainder"], told["remainder"])
+            differ(f"{name}, rate", rate, number(told.get("rate")))
+            differ(f"{name}, source of the rate", row["rate_source"], told.get("rateSource"))
+            differ(f"{name}, remainder in the trail", row["remainder"], told.get("remainder"))
         if sent["status"] == "completed":
             left[row["source_currency"] if back else row["target_currency"]] += remainder
     rounded = set()
@@ -693,13 +765,20 @@ def check_seals(book, pins, keys):
     for number, value in pins:
         if not 1 <= number <= int(before["number"]):
             differ(f"seal {number}, hash, against the one that was kept", "no such seal", value)
-    for rows, start, number, time in (
-        (book["entries"], place, "id", "recorded_at"),
-        (book["audit_logs"], trail, "number", "created_at"),
+    for kind, rows, start, number, time in (
+        ("entry", book["entries"], place, "id", "recorded_at"),
+        ("audit row", book["audit_logs"], trail, "number", "created_at"),
     ):
+        # Where a clock was ahead, an account's entries go on from there.
+        times = [when(row[time]) for row in rows[:start] if row[time]]
+        ahead = max([book["dumped_at"], *times])
+        for row in rows:
+            if int(row[number]) < 1:
+                wrong.append(f"{kind} {row[number]} {row['id']}: is below the first number")
         for row in rows[start:]:
-            if int(row[number]) < 1 or row[time] and book["dumped_at"] - when(row[time]) > PATIENCE:
-                wrong.append(f"{time} {row[time]}, {row[number]}: is under no seal, and should be within 60 s")
+            at = row[time] and when(row[time])
+            if not at or book["dumped_at"] - at > PATIENCE or at - ahead > PATIENCE:
+                wrong.append(f"{kind} {row[number]} {row['id']}: is under no seal since {at}, and should be within 60 s")
     return place
 
 
@@ -898,7 +977,7 @@ def main():
             check_proof(book, path, pins, given.key)
         for path in given.statement:
             check_statement(book, path)
-    except (OSError, KeyError, ValueError, TypeError, ArithmeticError) as error:
+    except (OSError, KeyError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         print(f"could not be checked: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     for line in wrong:

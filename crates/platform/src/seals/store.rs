@@ -6,7 +6,10 @@ use crate::{
     proof::{AuditRow, Digest, Entry, Hold, PublicKey, Seal, Signature},
 };
 use ledger::Money;
-use tokio_postgres::Row;
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
 
 /// The columns of a [`Seal`].
 macro_rules! seal {
@@ -21,6 +24,14 @@ macro_rules! entry {
     () => {
         "id, transaction_id, source_id, target_id, amount, currency, source_seq, source_balance,
          target_seq, target_balance, recorded_at, effective_at"
+    };
+}
+
+/// The columns of an [`AuditRow`].
+macro_rules! audit {
+    () => {
+        "number, id, user_id, action, resource_type, resource_id, ip_address, user_agent,
+         details::text AS details, created_at"
     };
 }
 
@@ -66,10 +77,8 @@ statements! {
     ENTRIES = concat!("SELECT ", entry!(), " FROM wallstreet.entries
          WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3");
     /// Audit rows behind one and up to another.
-    AUDIT = "SELECT number, id, user_id, action, resource_type, resource_id, ip_address, user_agent,
-               details::text AS details, created_at
-          FROM audit_logs
-         WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3";
+    AUDIT = concat!("SELECT ", audit!(), " FROM audit_logs
+         WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3");
     /// A new seal.
     INSERT = concat!("INSERT INTO wallstreet.seals (", seal!(), ", entry_marks, audit_marks)
         VALUES ($1, $2, $3, $4, $5::bigint::integer, $6, $7, $8, $9::bigint::integer, $10, $11, $12, $13, $14, $15,
@@ -79,9 +88,12 @@ statements! {
     /// Seals from a place in the chain back.
     LIST = concat!("SELECT ", seal!(), " FROM wallstreet.seals
          WHERE number <= $1 ORDER BY number DESC LIMIT $2");
-    /// Seals from a place in the chain on.
-    ONWARDS = concat!("SELECT ", seal!(), ", entry_marks, audit_marks FROM wallstreet.seals
-         WHERE number > $1 ORDER BY number LIMIT $2");
+    /// The whole chain.
+    CHAIN = concat!("SELECT ", seal!(), ", entry_marks, audit_marks FROM wallstreet.seals ORDER BY number");
+    /// The whole book.
+    BOOK = concat!("SELECT ", entry!(), " FROM wallstreet.entries ORDER BY id");
+    /// The whole audit trail.
+    TRAIL = concat!("SELECT ", audit!(), " FROM audit_logs ORDER BY number");
     /// The seal above an entry.
     ABOVE = concat!("SELECT ", seal!(), " FROM wallstreet.seals
          WHERE format = 2 AND entry_count > 0 AND last_entry >= $1 ORDER BY last_entry LIMIT 1");
@@ -157,10 +169,10 @@ pub(super) fn read_audit(row: &Row) -> Result<AuditRow> {
 }
 
 pub(super) fn read_entry(row: &Row) -> Result<Entry> {
-    let money = |column: &str| -> Result<Option<Money>> {
-        Ok(row.try_get::<_, Option<Numeric>>(column)?.map(|Numeric(sum)| sum))
-    };
-    let Numeric(amount) = row.try_get("amount")?;
+    let money = |column: &str| Ok::<_, Error>(row.try_get::<_, Option<Lenient>>(column)?.and_then(|sum| sum.0));
+    let Lenient(amount) = row.try_get("amount")?;
+    // No entry is about nothing: so this is unlike every amount that was sealed.
+    let amount = amount.unwrap_or(Money::ZERO);
     Ok(Entry {
         id: row.try_get("id")?,
         transaction_id: row.try_get("transaction_id")?,
@@ -175,6 +187,23 @@ pub(super) fn read_entry(row: &Row) -> Result<Entry> {
         recorded_at: time(row, "recorded_at")?,
         effective_at: maybe_time(row, "effective_at")?,
     })
+}
+
+/// A sum that somebody who rules the database may have made none, `NaN` for one: the
+/// row still has to be read, to be named.
+struct Lenient(Option<Money>);
+
+impl<'a> FromSql<'a> for Lenient {
+    fn from_sql(
+        kind: &Type,
+        raw: &'a [u8],
+    ) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(Numeric::from_sql(kind, raw).ok().map(|Numeric(sum)| sum)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <Numeric as FromSql>::accepts(kind)
+    }
 }
 
 pub(super) fn read_hold(row: &Row) -> Result<Hold> {

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use walk::{Row, Rows, Walk};
 
 /// Seals that are read at a time.
-const PAGE: i64 = 256;
+const PAGE: i32 = 256;
 /// As many differences as are shown.
 const FIRST: usize = 100;
 /// How long what was recorded may wait for its seal.
@@ -60,9 +60,9 @@ pub(super) async fn check_in(
 ) -> Result<Found> {
     let begun = seals::begun_in(tx).await?;
     let mut chain = Chain::new(tx, ground, begun);
+    let mut seals = seals::chain_in(tx, PAGE);
     loop {
-        let behind = chain.before.as_ref().map_or(i64::MIN, |seal| seal.number);
-        let page = seals::onwards_in(tx, behind, PAGE).await?;
+        let page = seals.next().await?;
         if page.is_empty() {
             return chain.end().await;
         }
@@ -87,6 +87,8 @@ struct Chain<'a> {
     before: Option<Seal>,
     /// Seals that are much younger than what they cover: number, oldest row.
     late: Vec<(Seal, Timestamp)>,
+    /// The latest time of what is sealed.
+    latest: Option<Timestamp>,
     strangers: i64,
     kept: i64,
     found: Found,
@@ -104,6 +106,7 @@ impl<'a> Chain<'a> {
             formerly_sealed: 0,
             before: None,
             late: Vec::new(),
+            latest: None,
             strangers: 0,
             kept: 0,
             found: Found::default(),
@@ -137,6 +140,8 @@ impl<'a> Chain<'a> {
             let root = seal.audit_root.unwrap_or(Digest::ZERO);
             let told = Told { range, root, marks: Some(audit_marks.unwrap_or_default()) };
             self.found.contents(&seal, Rows::Trail, &told, &trail);
+            self.found.impossible(Rows::Entries, &entries);
+            self.found.impossible(Rows::Trail, &trail);
             self.punctual(&seal, &entries, &trail);
         }
         self.before = Some(seal);
@@ -202,6 +207,9 @@ impl<'a> Chain<'a> {
     /// Remembers a seal that is much younger than what it covers. What format 1
     /// covers, or what is older than format 2, was there before it could be sealed.
     fn punctual(&mut self, seal: &Seal, entries: &[Row], trail: &[Row]) {
+        let known = |row: &&Row| row.impossible().is_none();
+        let latest = entries.iter().chain(trail).filter(known).filter_map(|row| row.at).max();
+        self.latest = self.latest.max(latest);
         let entries = entries.iter().filter(|row| row.place > self.formerly_sealed);
         let times = entries.chain(trail).filter_map(|row| row.at);
         let oldest = times.filter(|at| *at > self.begun.at).min();
@@ -257,10 +265,15 @@ impl<'a> Chain<'a> {
             Rows::Former | Rows::Entries => &mut self.entries,
         };
         let mut waiting: Option<(Row, i64)> = None;
+        let now = self.ground.now;
+        // Where a clock was ahead, an account's entries go on from there.
+        let ahead = self.latest.unwrap_or(now).max(now);
         while let Some(row) = walk.following().await? {
-            if row.place > 0
-                && row.at.is_some_and(|at| self.ground.now.duration_since(at) <= PATIENCE)
-            {
+            self.found.impossible(rows, &[row]);
+            let in_time = |at| {
+                now.duration_since(at) <= PATIENCE && at.duration_since(ahead) <= PATIENCE
+            };
+            if row.at.is_some_and(in_time) {
                 continue;
             }
             waiting = Some(waiting.map_or((row, 1), |(first, count)| (first, count + 1)));
@@ -319,6 +332,15 @@ impl Found {
                 false => format!("seal {number}"),
             };
             self.add(subject, what, stored, recomputed);
+        }
+    }
+
+    /// What no row can be, whatever is sealed.
+    fn impossible(&mut self, rows: Rows, found: &[Row]) {
+        for row in found {
+            if let Some((what, stored, wanted)) = row.impossible() {
+                self.add(rows.name(row), what, &stored, &wanted);
+            }
         }
     }
 

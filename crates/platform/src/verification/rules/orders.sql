@@ -38,18 +38,25 @@ compared AS (
            CASE WHEN l.endings > 0 THEN l.ending ->> 'capturedAmount' ELSE l.captured END AS told_captured,
            coalesce(CASE WHEN c.at_once THEN l.rows ELSE l.endings END, 0) AS endings,
            CASE WHEN c.at_once THEN 0 ELSE 1 END AS most_endings,
+           -- Eras, infinity and years of five digits, to_char would lose.
            CASE WHEN c.whole THEN encode(substr(sha256(convert_to(concat(
                t.id, '|', t.account_id, '|', t.transaction_type, '|', t.direction, '|', t.amount, '|', t.currency, '|',
                t.reference_number, '|', t.counterparty_account_id, '|', t.paired_transaction_id, '|',
-               t.reverses_transaction_id, '|', to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(t.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10),
+               t.reverses_transaction_id, '|', CASE WHEN t.expires_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.expires_at::text END,
+               '|', CASE WHEN t.effective_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.effective_at::text END,
+               '|', CASE WHEN t.complete_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.complete_at::text END, chr(10),
                CASE WHEN p.id IS NOT NULL THEN concat(
                p.id, '|', p.account_id, '|', p.transaction_type, '|', p.direction, '|', p.amount, '|', p.currency, '|',
                p.reference_number, '|', p.counterparty_account_id, '|', p.paired_transaction_id, '|',
-               p.reverses_transaction_id, '|', to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(p.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10)) END),
+               p.reverses_transaction_id, '|', CASE WHEN p.expires_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.expires_at::text END,
+               '|', CASE WHEN p.effective_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.effective_at::text END,
+               '|', CASE WHEN p.complete_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.complete_at::text END, chr(10)) END),
                'UTF8')), 1, 16), 'hex') END AS digest,
            CASE WHEN t.description IS NOT NULL OR t.metadata IS DISTINCT FROM '{}' THEN
                encode(substr(sha256(convert_to(concat('"' || t.description, chr(10), t.metadata), 'UTF8')), 1, 16),
