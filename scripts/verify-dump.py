@@ -5,7 +5,7 @@ Usage: verify-dump.py DIRECTORY [--proof FILE]... [--statement FILE]...
                       [--seal NUMBER:HASH]... [--key HEX]...
 
 DIRECTORY holds accounts.csv, transactions.csv, audit_logs.csv, entries.csv,
-exchanges.csv, rounding.csv, seals.csv and sealing.csv; docs/proof.md has the
+exchanges.csv, rounding.csv, seals.csv, sealing.csv and migrations.csv; docs/proof.md has the
 commands that export them, the texts that are hashed, and the rule for each column.
 A FILE is an answer of the API, or its data: of GET /accounts/{id}/balance/explain
 or of GET /accounts/{id}/statement. A seal and a key are what you kept of
@@ -36,7 +36,8 @@ FIXED = (
 ).split()
 BANK = "00000000-0000-8000-800"
 SHARED = "id transaction_id source_id target_id amount currency recorded_at effective_at".split()
-LATE, PATIENCE = timedelta(minutes=5), timedelta(seconds=60)
+LATE, PATIENCE, UNSEEN = timedelta(minutes=5), timedelta(seconds=60), timedelta(seconds=15)
+NOTES = ("SEALING_STARTED", "SEALING_DELAYED", "SEALING_STOPPED")
 MOST = Decimal("9999999999999.99")
 wrong, unproved = [], []
 # What is no number is unlike every number, and smaller than none.
@@ -233,6 +234,7 @@ CALLED = {
     "rounding": "currency {currency}",
     "seals": "seal {number}",
     "sealing": "sealing",
+    "migrations": "migration {number}",
 }
 # What cannot be reckoned without.
 NEEDED = {("entries", "id"), ("audit_logs", "number"), ("seals", "number"), ("seals", "format"), ("seals", "sealed_at")}
@@ -266,6 +268,7 @@ def load(directory):
     book["seals"].sort(key=lambda seal: int(seal["number"]))
     book["audit_logs"].sort(key=lambda row: int(row["number"]))
     (book["sealing"],) = rows(directory, "sealing")
+    book["applied_at"] = {row["number"]: row["applied_at"] for row in rows(directory, "migrations")}.get("12")
     book["dumped_at"] = datetime.fromtimestamp((directory / "seals.csv").stat().st_mtime, timezone.utc)
     for seal in book["seals"]:
         seal["key"] = seal.pop("signing_key")
@@ -451,13 +454,30 @@ def check_orders(book):
         way = "in" if row["transaction_type"] in ("deposit", "credit") else "out"
         differ(f"{name}, direction", row["direction"], way)
         if "digest" in told:
-            both = f"{name}, other half {other['id']}" if other else name
+            paired = row["paired_transaction_id"]
+            both = f"{name}, other half {paired}" if paired else name
             text = fixed(row) + (fixed(other) if other else "")
             differ(f"{both}, digest of what was ordered", fingerprint(text), told["digest"])
         check_ending(book, row, creating)
         check_words(book, row, creating)
         if other:
             check_words(book, other, creating)
+
+
+def check_undirected(book):
+    """Rows without a direction are as they were when format 2 of the seals began."""
+    names = "id account_id transaction_type amount currency status created_at reference_number".split()
+    rows = [row for row in book["transactions"] if row["direction"] is None]
+    rows = [dict(row, created_at=(row["created_at"] or "").replace(" ", "T", 1)) for row in rows]
+    rows.sort(key=lambda row: row["id"])
+    leaves = [sha("|".join(row[name] or "" for name in names).encode()) for row in rows]
+    sealing = book["sealing"]
+    now, then = [str(len(rows)), sha(*leaves).hex()], [sealing["undirected"], sealing["undirected_digest"]]
+    differ("transactions without a direction, number and digest", now, then)
+    # Which of them is another cannot be told, but for one that is too many or too young.
+    for row in rows if now != then else []:
+        if then[0] == "0" or utc(row["created_at"]) >= moment(sealing["begun_at"]):
+            differ(f"transaction {row['id']}, direction", "nothing", "in or out")
 
 
 def check_ending(book, row, creating):
@@ -553,7 +573,10 @@ def check_exchanges(book):
             again = entry["transaction_id"] in rounded
             differ(f"entry {entry['id']}, rounds its transaction once more", again, False)
             rounded.add(entry["transaction_id"])
+    used = {account["currency"] for account in book["accounts"]}
+    used |= {row[side] for row in book["exchanges"] for side in ("source_currency", "target_currency")}
     for row in book["rounding"]:
+        differ(f"currency {row['currency']}, is one of the book", row["currency"] in used, True)
         rest = left.pop(row["currency"], 0)
         differ(f"currency {row['currency']}, carried by rounding", number(row["carried"]), rest)
     for currency, rest in left.items():
@@ -662,7 +685,8 @@ def check_transactions(book):
         differ(f"{name}, reversed", number(row["reversed_amount"]), reversed_by.pop(row["id"], 0))
         if row["transaction_type"] == "transfer" and row["direction"]:
             other = transactions.get(row["paired_transaction_id"], defaultdict(str))
-            differ(f"{name}, other half of its pair", other["paired_transaction_id"], row["id"])
+            named = f"{name}, other half {row['paired_transaction_id']}"
+            differ(f"{named}, names it", other["paired_transaction_id"], row["id"])
             differ(f"{name}, directions of its pair", {row["direction"], other["direction"]}, {"in", "out"})
             accounts = [other["counterparty_account_id"], other["account_id"]]
             differ(f"{name}, accounts of its pair", accounts, [row["account_id"], row["counterparty_account_id"]])
@@ -714,15 +738,48 @@ def covered(seal, what, table, place, book):
     return place, found
 
 
-def explained(book, oldest, sealed):
-    """Whether the start of a server explains a late seal."""
-    trail = [(when(row["created_at"]), row["action"]) for row in book["audit_logs"] if row["created_at"]]
-    for start, action in trail:
-        if action == "SEALING_STARTED" and max(oldest, sealed - LATE) <= start <= sealed:
-            between = (name for at, name in trail if oldest + LATE < at < start - PATIENCE)
-            if all(name in ("SEALING_STARTED", "ADMIN_CREATED") for name in between):
-                return True
-    return False
+def later(at, by):
+    try:
+        return at + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=timezone.utc)
+
+
+def explained(book, oldest, sealed, first):
+    """Whether waits and starts of the sealer lead from the oldest row to the seal."""
+    trail = [(when(row["created_at"]), row) for row in book["audit_logs"] if row["created_at"]]
+    notes = [(at, row) for at, row in trail if row["action"] in NOTES[:2] and oldest <= at <= sealed]
+    reached, until = oldest, later(oldest, UNSEEN)
+    for at, row in sorted(notes, key=lambda note: note[0]):
+        if row["action"] == "SEALING_DELAYED":
+            since = re.sub(r"(\.\d{6})\d+", r"\1", row["details"].get("since") or "")
+            if TIME.fullmatch(since) and when(since) <= until:
+                reached, until = at, max(until, later(at, PATIENCE))
+            continue
+        # What else happened shows that a server ran, which would have sealed.
+        between = (one["action"] for then, one in trail if until < then < at and int(one["number"]) >= first)
+        if all(action in ("SEALING_STARTED", "ADMIN_CREATED") for action in between):
+            reached, until = at, max(until, later(at, UNSEEN))
+    return sealed - reached <= PATIENCE
+
+
+def check_notes(book):
+    """What the sealer says of itself, and when format 2 began: what is older is not judged."""
+    sealing, seals = book["sealing"], {seal["number"]: seal for seal in book["seals"]}
+    began = moment(sealing["begun_at"])
+    differ("sealing, begun at, and its migration", began, moment(book["applied_at"]))
+    for row in book["audit_logs"]:
+        if row["action"] in NOTES and row["created_at"] and when(began) - when(row["created_at"]) > timedelta(days=1):
+            differ("sealing, begun at", began, f"not after the sealer told of itself at {row['created_at']}")
+            break
+    for row in book["audit_logs"]:
+        if row["action"] != "SEALING_STARTED":
+            continue
+        told, name = row["details"], f"audit row {row['number']} {row['id']}, newest seal that it found"
+        seal = seals.get(told.get("seal"), {"hash": None, "last_audit": None})
+        differ(name, told.get("hash"), seal["hash"])
+        if told.get("seal") != "0" and int(seal["last_audit"] or 0) >= int(row["number"]):
+            differ(name, told.get("seal"), "one that is not above it")
 
 
 def check_seals(book, pins, keys):
@@ -754,12 +811,12 @@ def check_seals(book, pins, keys):
             times = [when(row["recorded_at"]) for row in entries if int(row["id"]) > formerly]
             times += [when(row["created_at"]) for row in audit if row["created_at"]]
             oldest = min((at for at in times if at > begun), default=None)
-            if oldest and when(seal["sealed_at"]) - oldest > LATE:
-                late.append((number, oldest, when(seal["sealed_at"])))
+            if oldest and when(seal["sealed_at"]) - oldest > PATIENCE:
+                late.append((number, oldest, when(seal["sealed_at"]), whole(seal["first_audit"])))
         before = seal
-    for number, oldest, sealed in late:
-        if number > kept and not explained(book, oldest, sealed):
-            differ(f"seal {number}, sealed at", sealed, f"at most 5 minutes after {oldest}, or just after a start")
+    for number, oldest, sealed, first in late:
+        if number > kept and not explained(book, oldest, sealed, first):
+            differ(f"seal {number}, sealed at", sealed, f"at most 60 s after {oldest}, or after a start or a wait")
     newest = max(int(before["number"]), int(sealing["newest"]))
     differ(f"seal {newest} and the chain of seals, newest seal", int(before["number"]), int(sealing["newest"]))
     for number, value in pins:
@@ -968,6 +1025,8 @@ def main():
             check_exchanges,
             check_openings,
             check_orders,
+            check_undirected,
+            check_notes,
             check_spending,
             check_trail,
         ):

@@ -7,6 +7,7 @@
 //! waits for it.
 
 mod explain;
+mod notes;
 mod sealer;
 mod signer;
 mod store;
@@ -14,15 +15,17 @@ mod store;
 use crate::{
     Platform,
     actor::{Actor, Permission},
-    db::{Connection, Tx, Utc, time},
+    db::{Connection, Tx, maybe_time, time},
     error::{Error, Resource, Result},
     page::{Cursor, Listing, PageRequest, Position},
     proof::{AuditRow, Entry, Salts, Seal},
 };
 pub use explain::{MOST as MOST_EXPLAINED, explain};
 use jiff::Timestamp;
+pub use notes::note_start;
+pub(crate) use notes::{PUNCTUAL, is_explained_in};
 pub(crate) use sealer::{MARK_BYTES, marks};
-pub use sealer::{MOST_ENTRIES, Sealer, note_start, run};
+pub use sealer::{MOST_ENTRIES, Sealer, run};
 pub use signer::Signer;
 pub(crate) use store::ALL as STATEMENTS;
 use tokio_postgres::{Portal, Row};
@@ -77,6 +80,10 @@ pub(crate) struct Begun {
     pub(crate) after: i64,
     /// The newest seal that was ever set.
     pub(crate) newest: i64,
+    /// When the migration that brought format 2 was applied.
+    pub(crate) applied: Option<Timestamp>,
+    /// The first that a sealer of format 2 recorded of itself.
+    pub(crate) first_note: Option<Timestamp>,
 }
 
 pub(crate) async fn begun_in(tx: &Tx<'_>) -> Result<Begun> {
@@ -85,17 +92,9 @@ pub(crate) async fn begun_in(tx: &Tx<'_>) -> Result<Begun> {
         at: time(&row, "begun_at")?,
         after: row.try_get("begun_after")?,
         newest: row.try_get("newest")?,
+        applied: maybe_time(&row, "applied_at")?,
+        first_note: maybe_time(&row, "first_note")?,
     })
-}
-
-/// Whether the start of a server explains that what was recorded from then on was
-/// sealed only at this moment.
-pub(crate) async fn is_explained_in(
-    tx: &Tx<'_>,
-    from: Timestamp,
-    sealed: Timestamp,
-) -> Result<bool> {
-    Ok(tx.get(store::EXPLAINED, &[&Utc(from), &Utc(sealed)]).await?.try_get(0)?)
 }
 
 /// A seal, and the marks of its entries and audit rows.

@@ -39,22 +39,23 @@ statements! {
     /// The key of all salts.
     SALT_KEY = "SELECT salt_key FROM wallstreet.sealing";
     /// What format 2 began with.
-    BEGUN = "SELECT begun_at, begun_after, newest FROM wallstreet.sealing";
+    BEGUN = "SELECT begun_at, begun_after, newest,
+               (SELECT applied_at FROM wallstreet.migrations WHERE number = 12) AS applied_at,
+               (SELECT min(created_at) FROM audit_logs
+                 WHERE action IN ('SEALING_STARTED', 'SEALING_DELAYED', 'SEALING_STOPPED')) AS first_note
+          FROM wallstreet.sealing";
     /// The number of the next seal.
     NUMBER = "UPDATE wallstreet.sealing SET newest = newest + 1 RETURNING newest";
-    /// Whether a start explains that rows from `$1` on were sealed only at `$2`: it
-    /// was not long before, and while nothing was sealed nothing else happened, but
-    /// for what came just before it.
-    EXPLAINED = "SELECT EXISTS (
-            SELECT FROM audit_logs AS start
-             WHERE start.action = 'SEALING_STARTED'
-               AND start.created_at BETWEEN greatest($1::timestamp, $2::timestamp - interval '5 minutes') AND $2
-               AND NOT EXISTS (
-                   SELECT FROM audit_logs AS other
-                    WHERE other.created_at > $1 + interval '5 minutes'
-                      AND other.created_at < start.created_at - interval '1 minute'
-                      -- What a command line writes while no server runs.
-                      AND other.action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED')))";
+    /// Starts of the sealer in a time, and its waits with the moment since when.
+    NOTES = "SELECT created_at, action = 'SEALING_DELAYED' AS waited, details ->> 'since' AS since
+          FROM audit_logs
+         WHERE action IN ('SEALING_STARTED', 'SEALING_DELAYED')
+           AND created_at BETWEEN $1 AND $2 ORDER BY created_at, number";
+    /// What happened between two moments and is not sealed before an audit row; but
+    /// for what is recorded while no server runs, or by one that does not come far.
+    BETWEEN = "SELECT FROM audit_logs
+         WHERE number >= $1 AND created_at > $2 AND created_at < $3
+           AND action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED') LIMIT 1";
     /// The newest entry and the newest audit row if one of them is not sealed, and
     /// an id that no transaction can have that was there before: the select list
     /// is evaluated only for a row, and after the statement's snapshot was taken.
@@ -169,7 +170,9 @@ pub(super) fn read_audit(row: &Row) -> Result<AuditRow> {
 }
 
 pub(super) fn read_entry(row: &Row) -> Result<Entry> {
-    let money = |column: &str| Ok::<_, Error>(row.try_get::<_, Option<Lenient>>(column)?.and_then(|sum| sum.0));
+    let money = |column: &str| {
+        Ok::<_, Error>(row.try_get::<_, Option<Lenient>>(column)?.and_then(|sum| sum.0))
+    };
     let Lenient(amount) = row.try_get("amount")?;
     // No entry is about nothing: so this is unlike every amount that was sealed.
     let amount = amount.unwrap_or(Money::ZERO);

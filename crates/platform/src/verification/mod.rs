@@ -174,13 +174,10 @@ pub async fn check_against(
     check_in(&tx, platform, pins, pace, progress).await
 }
 
-/// The keys of this server: an operator who chose them wants no other.
+/// The keys of this server, and those that the operator says it had.
 fn ours(platform: &Platform) -> Pins {
-    let signer = platform.signer();
-    match signer.is_chosen() {
-        true => Pins { keys: signer.public(), ..Pins::default() },
-        false => Pins { expected: signer.public(), ..Pins::default() },
-    }
+    let former = platform.settings().former_keys.iter().copied();
+    Pins { keys: platform.signer().public().into_iter().chain(former).collect(), ..Pins::default() }
 }
 
 async fn check_in(

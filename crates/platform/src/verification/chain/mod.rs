@@ -22,20 +22,18 @@ use walk::{Row, Rows, Walk};
 const PAGE: i32 = 256;
 /// As many differences as are shown.
 const FIRST: usize = 100;
-/// How long what was recorded may wait for its seal.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-/// How much younger than what it covers a seal may be.
-const LATE: SignedDuration = SignedDuration::from_mins(5);
+/// How long what was recorded may wait for its seal, and how much younger a seal may be.
+const PATIENCE: SignedDuration = seals::PUNCTUAL;
+/// How far the clocks of the database and of servers are never apart.
+const APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is known of the chain from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Pins {
     /// Seals by number, with the hash that somebody kept.
     pub seals: Vec<(i64, Digest)>,
-    /// Who may have signed; empty: anybody.
+    /// Who may have signed; empty: anybody, and that is noted.
     pub keys: Vec<PublicKey>,
-    /// Who is expected to have signed: another signer is noted, and no difference.
-    pub expected: Vec<PublicKey>,
 }
 
 /// What the walk needs besides the database.
@@ -89,7 +87,6 @@ struct Chain<'a> {
     late: Vec<(Seal, Timestamp)>,
     /// The latest time of what is sealed.
     latest: Option<Timestamp>,
-    strangers: i64,
     kept: i64,
     found: Found,
 }
@@ -107,7 +104,6 @@ impl<'a> Chain<'a> {
             before: None,
             late: Vec::new(),
             latest: None,
-            strangers: 0,
             kept: 0,
             found: Found::default(),
         }
@@ -193,14 +189,10 @@ impl<'a> Chain<'a> {
                 &"made with the key that the seal names".to_owned(),
             );
         }
-        let Pins { keys, expected, .. } = self.ground.pins;
-        let among =
-            |keys: &[PublicKey]| keys.is_empty() || seal.key.is_some_and(|key| keys.contains(&key));
-        if !among(keys) {
+        let keys = &self.ground.pins.keys;
+        if !keys.is_empty() && !seal.key.is_some_and(|key| keys.contains(&key)) {
             let known: Vec<String> = keys.iter().map(ToString::to_string).collect();
             self.found.compare(seal, "signing key", &key, &known.join(" or "));
-        } else if !among(expected) {
-            self.strangers += 1;
         }
     }
 
@@ -213,37 +205,57 @@ impl<'a> Chain<'a> {
         let entries = entries.iter().filter(|row| row.place > self.formerly_sealed);
         let times = entries.chain(trail).filter_map(|row| row.at);
         let oldest = times.filter(|at| *at > self.begun.at).min();
-        if let Some(oldest) = oldest.filter(|at| seal.sealed_at.duration_since(*at) > LATE) {
+        if let Some(oldest) = oldest.filter(|at| seal.sealed_at.duration_since(*at) > PATIENCE) {
             self.late.push((seal.clone(), oldest));
         }
     }
 
     async fn end(mut self) -> Result<Found> {
+        let mut explained = 0;
         for (seal, oldest) in std::mem::take(&mut self.late) {
             // Whoever kept a later hash vouches for what is before it.
-            if seal.number > self.kept
-                && !seals::is_explained_in(self.tx, oldest, seal.sealed_at).await?
-            {
+            if seal.number <= self.kept {
+                continue;
+            }
+            let first = seal.first_audit.unwrap_or(0);
+            if seals::is_explained_in(self.tx, oldest, seal.sealed_at, first).await? {
+                explained += 1;
+            } else {
                 let told =
                     format!("{}, and its oldest row is of {oldest:.6}", told(seal.sealed_at));
-                let wanted = "at most 5 minutes younger, or just after the start of a server";
+                let wanted =
+                    "at most 60 s younger, or after a start or a wait that the trail tells of";
                 self.found.compare(&seal, "sealed at", &told, &wanted.to_owned());
             }
         }
         self.ends();
         self.waiting(Rows::Entries).await?;
         self.waiting(Rows::Trail).await?;
-        if self.strangers > 0 {
+        if explained > 0 {
             self.found.notes.push(format!(
-                "{} seals were signed with other keys than this configuration's: --key tells whose they must be",
-                self.strangers
+                "{explained} seals came late, as the trail explains: see SEALING_STARTED and SEALING_DELAYED"
             ));
+        }
+        if self.ground.pins.keys.is_empty() {
+            self.found.notes.push(
+                "whose the seals are was not compared: no secret is configured, and no --key is given".to_owned(),
+            );
         }
         Ok(self.found)
     }
 
-    /// Whether the chain reaches as far as it did, and as somebody kept it.
+    /// Whether the chain reaches as far as it did, and as somebody kept it; and began
+    /// when it did, because what is older is not judged.
     fn ends(&mut self) {
+        let Begun { at, applied, first_note, .. } = self.begun;
+        if applied != Some(at) {
+            let applied = applied.map_or_else(|| "nothing".to_owned(), told);
+            self.found.add("sealing".to_owned(), "moment of its migration", &told(at), &applied);
+        }
+        if let Some(first) = first_note.filter(|first| at.duration_since(*first) > APART) {
+            let first = format!("not after the sealer told of itself at {}", told(first));
+            self.found.add("sealing".to_owned(), "begun at", &told(at), &first);
+        }
         let newest = self.before.as_ref().map_or(0, |seal| seal.number);
         if newest != self.begun.newest {
             let what = "newest seal";
@@ -270,9 +282,8 @@ impl<'a> Chain<'a> {
         let ahead = self.latest.unwrap_or(now).max(now);
         while let Some(row) = walk.following().await? {
             self.found.impossible(rows, &[row]);
-            let in_time = |at| {
-                now.duration_since(at) <= PATIENCE && at.duration_since(ahead) <= PATIENCE
-            };
+            let in_time =
+                |at| now.duration_since(at) <= PATIENCE && at.duration_since(ahead) <= PATIENCE;
             if row.at.is_some_and(in_time) {
                 continue;
             }

@@ -24,6 +24,16 @@ updated AS (
     SELECT DISTINCT ON (resource_id) resource_id AS id, details ->> 'words' AS words, details ? 'words' AS whole
       FROM audit_logs WHERE resource_type = 'transaction' AND action = 'TRANSACTION_UPDATED'
      ORDER BY resource_id, number DESC),
+-- Rows without a direction were written without the platform: they are as they were
+-- when format 2 of the seals began.
+undirected AS (
+    SELECT s.undirected AS known, s.undirected_digest AS known_digest, u.count, u.digest, s.begun_at,
+           (s.undirected, s.undirected_digest) IS DISTINCT FROM (u.count, u.digest) AS differ
+      FROM wallstreet.sealing s
+     CROSS JOIN (SELECT count(*) AS count, encode(sha256(coalesce(string_agg(sha256(convert_to(concat(
+               id, '|', account_id, '|', transaction_type, '|', amount, '|', currency, '|', status, '|',
+               to_jsonb(created_at) #>> '{}', '|', reference_number), 'UTF8')), '' ORDER BY id), '')), 'hex') AS digest
+                   FROM transactions WHERE direction IS NULL) AS u),
 ordered AS (
     SELECT * FROM transactions
      WHERE NOT (transaction_type = 'transfer' AND direction = 'in' AND paired_transaction_id IS NOT NULL)),
@@ -120,7 +130,15 @@ SELECT f.subject, f.what, f.stored, f.recomputed
         OR w.untouched AND w.updated_at IS DISTINCT FROM w.created_at
         OR w.other_untouched AND w.other_updated_at IS DISTINCT FROM w.other_created_at)
    AND CASE WHEN w.id IS NULL THEN f.what = 'row'
-            -- Rows without a direction were written without the platform.
             WHEN w.told_id IS NULL THEN f.what = 'creating audit row' AND w.direction IS NOT NULL
             ELSE f.what NOT IN ('row', 'creating audit row')
              AND coalesce(f.differs, f.stored IS DISTINCT FROM f.recomputed AND (f.recomputed IS NOT NULL OR w.whole)) END
+UNION ALL
+SELECT 'transactions without a direction', 'number and digest', concat(u.count, ' ', u.digest),
+       concat(u.known, ' ', u.known_digest)
+  FROM undirected u WHERE u.differ
+UNION ALL
+-- Which of them is another cannot be told, but for one that is too many or too young.
+SELECT 'transaction ' || t.id, 'direction', NULL, 'in or out'
+  FROM undirected u JOIN transactions t ON t.direction IS NULL
+ WHERE u.differ AND (u.known = 0 OR (t.created_at < u.begun_at AT TIME ZONE 'UTC') IS NOT TRUE)
