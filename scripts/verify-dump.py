@@ -747,7 +747,9 @@ def later(at, by):
 
 def explained(book, oldest, sealed, first):
     """Whether waits and starts of the sealer lead from the oldest row to the seal."""
-    trail = [(when(row["created_at"]), row) for row in book["audit_logs"] if row["created_at"]]
+    if "moments" not in book:
+        book["moments"] = [(when(row["created_at"]), row) for row in book["audit_logs"] if row["created_at"]]
+    trail = book["moments"]
     notes = [(at, row) for at, row in trail if row["action"] in NOTES[:2] and oldest <= at <= sealed]
     reached, until = oldest, later(oldest, UNSEEN)
     for at, row in sorted(notes, key=lambda note: note[0]):

@@ -242,6 +242,7 @@ async fn a_wait_for_an_open_transaction_is_recorded_and_explains_what_came_meanw
 #[tokio::test]
 async fn a_start_names_the_newest_seal_so_another_chain_contradicts_it() {
     let (bank, client, one, _) = world().await;
+    long_since(&client).await;
     platform::seals::note_start(&bank.platform).await.unwrap();
     let ada = bank.admin().await;
     order(&bank, &ada, draft(Kind::Deposit, &one, "1")).await.unwrap();
