@@ -25,21 +25,30 @@ CREATE TRIGGER audit_logs_identified_first BEFORE INSERT ON audit_logs
 
 -- What format 2 began with: the key of all salts, the moment, and the last seal
 -- of format 1. `newest` is the number of the newest seal: so seals that are
--- deleted from the end of the chain are missed.
+-- deleted from the end of the chain are missed. Transactions without a direction
+-- were written without the platform, and no audit row tells of them: so how many
+-- they are is kept, and what they say.
 CREATE TABLE wallstreet.sealing (
     one boolean PRIMARY KEY DEFAULT true,
     salt_key bytea NOT NULL,
     begun_at timestamptz NOT NULL,
     begun_after bigint NOT NULL,
     newest bigint NOT NULL,
+    undirected bigint NOT NULL,
+    undirected_digest text NOT NULL,
     CONSTRAINT sealing_one CHECK (one),
     CONSTRAINT sealing_key_whole CHECK (octet_length(salt_key) = 32)
 );
-INSERT INTO wallstreet.sealing (salt_key, begun_at, begun_after, newest)
+INSERT INTO wallstreet.sealing (salt_key, begun_at, begun_after, newest, undirected, undirected_digest)
 SELECT sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8')), now(),
-       coalesce(max(number), 0), coalesce(max(number), 0)
-  FROM wallstreet.seals;
-CREATE TRIGGER sealing_kept BEFORE UPDATE OF one, salt_key, begun_at, begun_after OR DELETE ON wallstreet.sealing
+       coalesce(max(number), 0), coalesce(max(number), 0), max(u.count), max(u.digest)
+  FROM (SELECT count(*) AS count, encode(sha256(coalesce(string_agg(sha256(convert_to(concat(
+               id, '|', account_id, '|', transaction_type, '|', amount, '|', currency, '|', status, '|',
+               to_jsonb(created_at) #>> '{}', '|', reference_number), 'UTF8')), '' ORDER BY id), '')), 'hex') AS digest
+          FROM transactions WHERE direction IS NULL) AS u
+  LEFT JOIN wallstreet.seals ON true;
+CREATE TRIGGER sealing_kept BEFORE UPDATE OF one, salt_key, begun_at, begun_after, undirected, undirected_digest
+       OR DELETE ON wallstreet.sealing
     FOR EACH ROW EXECUTE FUNCTION wallstreet.refuse_rewritten_seal();
 CREATE TRIGGER sealing_kept_truncate BEFORE TRUNCATE ON wallstreet.sealing
     FOR EACH STATEMENT EXECUTE FUNCTION wallstreet.refuse_rewritten_seal();

@@ -5,7 +5,7 @@ Usage: verify-dump.py DIRECTORY [--proof FILE]... [--statement FILE]...
                       [--seal NUMBER:HASH]... [--key HEX]...
 
 DIRECTORY holds accounts.csv, transactions.csv, audit_logs.csv, entries.csv,
-exchanges.csv, rounding.csv, seals.csv and sealing.csv; docs/proof.md has the
+exchanges.csv, rounding.csv, seals.csv, sealing.csv and migrations.csv; docs/proof.md has the
 commands that export them, the texts that are hashed, and the rule for each column.
 A FILE is an answer of the API, or its data: of GET /accounts/{id}/balance/explain
 or of GET /accounts/{id}/statement. A seal and a key are what you kept of
@@ -36,7 +36,8 @@ FIXED = (
 ).split()
 BANK = "00000000-0000-8000-800"
 SHARED = "id transaction_id source_id target_id amount currency recorded_at effective_at".split()
-LATE, PATIENCE = timedelta(minutes=5), timedelta(seconds=60)
+LATE, PATIENCE, UNSEEN = timedelta(minutes=5), timedelta(seconds=60), timedelta(seconds=15)
+NOTES = ("SEALING_STARTED", "SEALING_DELAYED", "SEALING_STOPPED")
 MOST = Decimal("9999999999999.99")
 wrong, unproved = [], []
 # What is no number is unlike every number, and smaller than none.
@@ -63,13 +64,16 @@ def money(value):
     return "" if value in ("", None) else f"{Decimal(value):.2f}"
 
 
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)?")
+
+
 def moment(text):
     """2026-01-28 12:00:00.5+00 as 2026-01-28T12:00:00.500000Z"""
     if not text:
         return ""
-    parts = re.fullmatch(r"(\S{10})[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::?00)?|Z)?", text)
+    parts = TIME.fullmatch(text)
     if not parts:
-        raise ValueError(f"{text!r} is not a time in UTC: export with PGTZ=UTC")
+        raise ValueError(f"{text!r} is not a time in UTC")
     day, time, micros = parts.groups(default="")
     return f"{day}T{time}.{micros:0<6}Z"
 
@@ -204,7 +208,58 @@ def rows(directory, name):
             lines.append(line)
             line = []
     names = lines[0]
-    return [dict(zip(names, line)) for line in lines[1:] if len(line) == len(names)]
+    kept = [dict(zip(names, line)) for line in lines[1:] if line != [None]]
+    if any(len(row) != len(names) for row in kept):
+        raise ValueError(f"{name}.csv is not whole")
+    for row in kept:
+        readable(name, row)
+    return kept
+
+
+# What columns hold, by their names: times, sums, whole numbers.
+SUMS = set(
+    "amount balance available_balance overdraft_limit transaction_limit daily_limit spent_amount captured_amount "
+    "reversed_amount source_balance target_balance source_amount target_amount rate remainder carried".split()
+)
+WHOLE = set(
+    "entry_count pending_count pending_bytes spent_day source_seq target_seq number format first_entry last_entry "
+    "first_audit last_audit audit_count newest begun_after".split()
+)
+CALLED = {
+    "accounts": "account {id}",
+    "transactions": "transaction {id}",
+    "audit_logs": "audit row {number} {id}",
+    "entries": "entry {id}",
+    "exchanges": "exchange of transaction {transaction_id}",
+    "rounding": "currency {currency}",
+    "seals": "seal {number}",
+    "sealing": "sealing",
+    "migrations": "migration {number}",
+}
+# What cannot be reckoned without.
+NEEDED = {("entries", "id"), ("audit_logs", "number"), ("seals", "number"), ("seals", "format"), ("seals", "sealed_at")}
+NEEDED |= {("entries", "amount"), ("transactions", "amount"), ("entries", "recorded_at"), ("transactions", "created_at")}
+NEEDED |= {("sealing", name) for name in ("begun_at", "begun_after", "newest", "salt_key")}
+
+
+def readable(table, row):
+    """Names each cell that holds no value of its kind, and goes on with another one."""
+    for column, text in row.items():
+        if column in SUMS:
+            form, safe = r"-?\d+(\.\d+)?", "0"
+        elif column in WHOLE or (table, column) == ("entries", "id"):
+            form, safe = r"-?\d+", "0"
+        elif column.endswith("_at") or column == "freeze_until":
+            form, safe = TIME, "1970-01-01 00:00:00"
+            if re.search(r"\d[+-](?!00)\d\d(:?\d\d)*( BC)?$", (text or "")[10:]):
+                raise ValueError(f"{text!r} is not a time in UTC: export with PGTZ=UTC")
+        elif (table, column) in NEEDED:
+            form, safe = r"\\x[0-9a-f]*", "\\x"
+        else:
+            continue
+        if not re.fullmatch(form, text or "") if text is not None else (table, column) in NEEDED:
+            differ(f"{CALLED[table].format(**row)}, {column}", text, "a value that can be reckoned with")
+            row[column] = safe
 
 
 def load(directory):
@@ -213,6 +268,7 @@ def load(directory):
     book["seals"].sort(key=lambda seal: int(seal["number"]))
     book["audit_logs"].sort(key=lambda row: int(row["number"]))
     (book["sealing"],) = rows(directory, "sealing")
+    book["applied_at"] = {row["number"]: row["applied_at"] for row in rows(directory, "migrations")}.get("12")
     book["dumped_at"] = datetime.fromtimestamp((directory / "seals.csv").stat().st_mtime, timezone.utc)
     for seal in book["seals"]:
         seal["key"] = seal.pop("signing_key")
@@ -238,13 +294,30 @@ def load(directory):
 # The audit trail: what was opened, ordered, restrained, ended and agreed.
 
 
+def told(printed):
+    """What the details say, as texts; what is not said as it should be is not said."""
+    try:
+        details = json.loads(printed or "{}", parse_int=Decimal, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        details = {}
+    if not isinstance(details, dict):
+        return {}
+
+    def text(value):
+        return value if value is None or isinstance(value, str) else str(value)
+
+    said = {name: text(value) for name, value in details.items()}
+    if "exchange" in said:
+        agreed = details["exchange"]
+        said["exchange"] = {name: text(value) for name, value in agreed.items()} if isinstance(agreed, dict) else {}
+    return said
+
+
 def load_trail(book):
     """Sorts the audit rows by what they tell of."""
     for row in book["audit_logs"]:
         row["printed"] = row["details"]
-        row["details"] = json.loads(row["details"] or "{}")
-        if not isinstance(row["details"], dict):
-            row["details"] = {}
+        row["details"] = told(row["details"])
     book["audit_logs"].sort(key=lambda row: (int(row.get("number") or 0), utc(row["created_at"]), row["id"]))
     book["of"] = {"account": defaultdict(list), "transaction": defaultdict(list)}
     book["created"] = defaultdict(list)
@@ -270,7 +343,8 @@ def newest(rows, *actions):
 
 def until(text):
     """2026-01-28T12:00:00.123456789Z to the microsecond, as the column holds it."""
-    return moment(re.sub(r"(\.\d{6})\d+", r"\1", text)) if text else ""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", text or "")
+    return moment(text) if TIME.fullmatch(text) else text
 
 
 def check_openings(book):
@@ -380,7 +454,8 @@ def check_orders(book):
         way = "in" if row["transaction_type"] in ("deposit", "credit") else "out"
         differ(f"{name}, direction", row["direction"], way)
         if "digest" in told:
-            both = f"{name}, other half {other['id']}" if other else name
+            paired = row["paired_transaction_id"]
+            both = f"{name}, other half {paired}" if paired else name
             text = fixed(row) + (fixed(other) if other else "")
             differ(f"{both}, digest of what was ordered", fingerprint(text), told["digest"])
         check_ending(book, row, creating)
@@ -389,18 +464,35 @@ def check_orders(book):
             check_words(book, other, creating)
 
 
+def check_undirected(book):
+    """Rows without a direction are as they were when format 2 of the seals began."""
+    names = "id account_id transaction_type amount currency status created_at reference_number".split()
+    rows = [row for row in book["transactions"] if row["direction"] is None]
+    rows = [dict(row, created_at=(row["created_at"] or "").replace(" ", "T", 1)) for row in rows]
+    rows.sort(key=lambda row: row["id"])
+    leaves = [sha("|".join(row[name] or "" for name in names).encode()) for row in rows]
+    sealing = book["sealing"]
+    now, then = [str(len(rows)), sha(*leaves).hex()], [sealing["undirected"], sealing["undirected_digest"]]
+    differ("transactions without a direction, number and digest", now, then)
+    # Which of them is another cannot be told, but for one that is too many or too young.
+    for row in rows if now != then else []:
+        if then[0] == "0" or utc(row["created_at"]) >= moment(sealing["begun_at"]):
+            differ(f"transaction {row['id']}, direction", "nothing", "in or out")
+
+
 def check_ending(book, row, creating):
     name = f"transaction {row['id']}"
     later = [one for one in book["of"]["transaction"][row["id"]] if one["action"] in ENDINGS]
     endings = [one for one in later if one["details"].get("status") != "pending"]
-    captures = [Decimal(one["details"]["capturedAmount"]) for one in later if "capturedAmount" in one["details"]]
+    captures = [one["details"].get("capturedAmount") or "" for one in later]
+    captures = [Decimal(sum) for sum in captures if re.fullmatch(r"\d{1,13}\.\d\d", sum)]
     status, completed, reason, captured = "pending", None, None, f"{max(captures):.2f}" if captures else None
     if creating["details"].get("status") == "completed":
         differ(f"{name}, endings in the trail", len(later), 0)
         status, completed, endings = "completed", creating["created_at"], []
     if endings:
         ending = endings[0]["details"]
-        status, reason, captured = ending["status"], ending.get("reason"), ending.get("capturedAmount")
+        status, reason, captured = ending.get("status"), ending.get("reason"), ending.get("capturedAmount")
         completed = endings[0]["created_at"] if status == "completed" else None
     differ(f"{name}, endings in the trail", len(endings) > 1, False)
     stored = [row[column] for column in ("created_at", "status", "completed_at", "failure_reason", "captured_amount")]
@@ -424,9 +516,9 @@ def since_step_back(book, orders):
     for made, amount, left, ended, thing in orders:
         for row in book["of"]["transaction"][thing]:
             if row["action"] == "TRANSACTION_CREATED":
-                events.append((int(row["number"]), made[:10], amount - left))
+                events.append((int(row["number"] or 0), made[:10], amount - left))
             elif left > 0 and ended and row["action"] in ENDINGS and row["details"].get("status") != "pending":
-                events.append((int(row["number"]), ended[:10], Decimal(0)))
+                events.append((int(row["number"] or 0), ended[:10], Decimal(0)))
     since, last, stepped = [], None, False
     for _, day, amount in sorted(events):
         if last and (date.fromisoformat(last) - date.fromisoformat(day)).days > 1:
@@ -457,7 +549,7 @@ def check_spending(book):
             newest_day = max(day for day, _ in stepped)
             spent = sum((left for day, left in stepped if day == newest_day), Decimal(0))
         # An order by a clock that lags behind midnight counts for the day that has begun.
-        eve = str(date.fromisoformat(newest_day) - timedelta(days=1)) + " 23"
+        eve = str(date.fromisoformat(max(newest_day, "0001-01-02")) - timedelta(days=1)) + " 23"
         late = sum((amount for made, amount, *_ in orders if made.startswith(eve)), Decimal(0))
         day = (date.fromisoformat(newest_day) - date(1970, 1, 1)).days
         stored = number(account["spent_amount"])
@@ -491,9 +583,9 @@ def check_exchanges(book):
         differ(f"{name}, remainder", remainder, source - target * rate if back else source * rate - target)
         if row["transaction_id"] in agreed:
             told = agreed[row["transaction_id"]]["exchange"]
-            differ(f"{name}, rate", rate, Decimal(told["rate"]))
-            differ(f"{name}, source of the rate", row["rate_source"], told["rateSource"])
-            differ(f"{name}, remainder in the trail", row["remainder"], told["remainder"])
+            differ(f"{name}, rate", rate, number(told.get("rate")))
+            differ(f"{name}, source of the rate", row["rate_source"], told.get("rateSource"))
+            differ(f"{name}, remainder in the trail", row["remainder"], told.get("remainder"))
         if sent["status"] == "completed":
             left[row["source_currency"] if back else row["target_currency"]] += remainder
     rounded = set()
@@ -504,7 +596,10 @@ def check_exchanges(book):
             again = entry["transaction_id"] in rounded
             differ(f"entry {entry['id']}, rounds its transaction once more", again, False)
             rounded.add(entry["transaction_id"])
+    used = {account["currency"] for account in book["accounts"]}
+    used |= {row[side] for row in book["exchanges"] for side in ("source_currency", "target_currency")}
     for row in book["rounding"]:
+        differ(f"currency {row['currency']}, is one of the book", row["currency"] in used, True)
         rest = left.pop(row["currency"], 0)
         differ(f"currency {row['currency']}, carried by rounding", number(row["carried"]), rest)
     for currency, rest in left.items():
@@ -619,7 +714,8 @@ def check_transactions(book):
         differ(f"{name}, reversed", number(row["reversed_amount"]), reversed_by.pop(row["id"], 0))
         if row["transaction_type"] == "transfer" and row["direction"]:
             other = transactions.get(row["paired_transaction_id"], defaultdict(str))
-            differ(f"{name}, other half {row['paired_transaction_id']}", other["paired_transaction_id"], row["id"])
+            named = f"{name}, other half {row['paired_transaction_id']}"
+            differ(f"{named}, names it", other["paired_transaction_id"], row["id"])
             differ(f"{name}, directions of its pair", {row["direction"], other["direction"]}, {"in", "out"})
             accounts = [other["counterparty_account_id"], other["account_id"]]
             differ(f"{name}, accounts of its pair", accounts, [row["account_id"], row["counterparty_account_id"]])
@@ -671,15 +767,50 @@ def covered(seal, what, table, place, book):
     return place, found
 
 
-def explained(book, oldest, sealed):
-    """Whether the start of a server explains a late seal."""
-    trail = [(when(row["created_at"]), row["action"]) for row in book["audit_logs"] if row["created_at"]]
-    for start, action in trail:
-        if action == "SEALING_STARTED" and max(oldest, sealed - LATE) <= start <= sealed:
-            between = (name for at, name in trail if oldest + LATE < at < start - PATIENCE)
-            if all(name in ("SEALING_STARTED", "ADMIN_CREATED") for name in between):
-                return True
-    return False
+def later(at, by):
+    try:
+        return at + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=timezone.utc)
+
+
+def explained(book, oldest, sealed, first):
+    """Whether waits and starts of the sealer lead from the oldest row to the seal."""
+    if "moments" not in book:
+        book["moments"] = [(when(row["created_at"]), row) for row in book["audit_logs"] if row["created_at"]]
+    trail = book["moments"]
+    notes = [(at, row) for at, row in trail if row["action"] in NOTES[:2] and oldest <= at <= sealed]
+    reached, until = oldest, later(oldest, UNSEEN)
+    for at, row in sorted(notes, key=lambda note: note[0]):
+        if row["action"] == "SEALING_DELAYED":
+            since = re.sub(r"(\.\d{6})\d+", r"\1", row["details"].get("since") or "")
+            if TIME.fullmatch(since) and when(since) <= until:
+                reached, until = at, max(until, later(at, PATIENCE))
+            continue
+        # What else happened shows that a server ran, which would have sealed.
+        between = (one["action"] for then, one in trail if until < then < at and int(one["number"]) >= first)
+        if all(action in ("SEALING_STARTED", "ADMIN_CREATED") for action in between):
+            reached, until = at, max(until, later(at, UNSEEN))
+    return sealed - reached <= PATIENCE
+
+
+def check_notes(book):
+    """What the sealer says of itself, and when format 2 began: what is older is not judged."""
+    sealing, seals = book["sealing"], {seal["number"]: seal for seal in book["seals"]}
+    began = moment(sealing["begun_at"])
+    differ("sealing, begun at, and its migration", began, moment(book["applied_at"]))
+    for row in book["audit_logs"]:
+        if row["action"] in NOTES and row["created_at"] and when(began) - when(row["created_at"]) > timedelta(days=1):
+            differ("sealing, begun at", began, f"not after the sealer told of itself at {row['created_at']}")
+            break
+    for row in book["audit_logs"]:
+        if row["action"] != "SEALING_STARTED":
+            continue
+        told, name = row["details"], f"audit row {row['number']} {row['id']}, newest seal that it found"
+        seal = seals.get(told.get("seal"), {"hash": None, "last_audit": None})
+        differ(name, told.get("hash"), seal["hash"])
+        if told.get("seal") != "0" and int(seal["last_audit"] or 0) >= int(row["number"]):
+            differ(name, told.get("seal"), "one that is not above it")
 
 
 def check_seals(book, pins, keys):
@@ -711,24 +842,31 @@ def check_seals(book, pins, keys):
             times = [when(row["recorded_at"]) for row in entries if int(row["id"]) > formerly]
             times += [when(row["created_at"]) for row in audit if row["created_at"]]
             oldest = min((at for at in times if at > begun), default=None)
-            if oldest and when(seal["sealed_at"]) - oldest > LATE:
-                late.append((number, oldest, when(seal["sealed_at"])))
+            if oldest and when(seal["sealed_at"]) - oldest > PATIENCE:
+                late.append((number, oldest, when(seal["sealed_at"]), whole(seal["first_audit"])))
         before = seal
-    for number, oldest, sealed in late:
-        if number > kept and not explained(book, oldest, sealed):
-            differ(f"seal {number}, sealed at", sealed, f"at most 5 minutes after {oldest}, or just after a start")
+    for number, oldest, sealed, first in late:
+        if number > kept and not explained(book, oldest, sealed, first):
+            differ(f"seal {number}, sealed at", sealed, f"at most 60 s after {oldest}, or after a start or a wait")
     newest = max(int(before["number"]), int(sealing["newest"]))
     differ(f"seal {newest} and the chain of seals, newest seal", int(before["number"]), int(sealing["newest"]))
     for number, value in pins:
         if not 1 <= number <= int(before["number"]):
             differ(f"seal {number}, hash, against the one that was kept", "no such seal", value)
-    for rows, start, number, time in (
-        (book["entries"], place, "id", "recorded_at"),
-        (book["audit_logs"], trail, "number", "created_at"),
+    for kind, rows, start, number, time in (
+        ("entry", book["entries"], place, "id", "recorded_at"),
+        ("audit row", book["audit_logs"], trail, "number", "created_at"),
     ):
+        # Where a clock was ahead, an account's entries go on from there.
+        times = [when(row[time]) for row in rows[:start] if row[time]]
+        ahead = max([book["dumped_at"], *times])
+        for row in rows:
+            if int(row[number]) < 1:
+                wrong.append(f"{kind} {row[number]} {row['id']}: is below the first number")
         for row in rows[start:]:
-            if int(row[number]) < 1 or row[time] and book["dumped_at"] - when(row[time]) > PATIENCE:
-                wrong.append(f"{time} {row[time]}, {row[number]}: is under no seal, and should be within 60 s")
+            at = row[time] and when(row[time])
+            if not at or book["dumped_at"] - at > PATIENCE or at - ahead > PATIENCE:
+                wrong.append(f"{kind} {row[number]} {row['id']}: is under no seal since {at}, and should be within 60 s")
     return place
 
 
@@ -918,6 +1056,8 @@ def main():
             check_exchanges,
             check_openings,
             check_orders,
+            check_undirected,
+            check_notes,
             check_spending,
             check_trail,
         ):
@@ -927,7 +1067,7 @@ def main():
             check_proof(book, path, pins, given.key)
         for path in given.statement:
             check_statement(book, path)
-    except (OSError, KeyError, ValueError, TypeError, ArithmeticError) as error:
+    except (OSError, KeyError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         print(f"could not be checked: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     for line in wrong:

@@ -15,7 +15,7 @@ use crate::{
     settings::{PoolSettings, Settings},
     timekeeping,
     turns::Turns,
-    verification::{Report, Watch},
+    verification::{Outcome, Watch},
 };
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -148,8 +148,8 @@ impl Platform {
         self.0.beside.close();
     }
 
-    /// What the last check of the ledger on this server found; `None` before the first.
-    pub fn last_check(&self) -> Option<Arc<Report>> {
+    /// How the last check of the ledger on this server ended; `None` before the first.
+    pub fn last_check(&self) -> Option<Outcome> {
         self.0.watch.last()
     }
 

@@ -16,7 +16,7 @@ use ledger::{Amount, Money};
 use rust_decimal::Decimal;
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 use tokio_postgres::{
-    IsolationLevel, Row,
+    IsolationLevel, Portal, Row,
     error::SqlState,
     types::{FromSql, IsNull, ToSql, Type, accepts, private::BytesMut, to_sql_checked},
 };
@@ -183,6 +183,18 @@ impl Tx<'_> {
         Ok(self.0.query_one(&statement, params).await?)
     }
 
+    /// All rows of a statement in its order, of which [`Self::page`] reads some at a
+    /// time: no row can hide behind where the page before ended.
+    pub(crate) async fn open(&self, sql: &str) -> Result<Portal> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.bind(&statement, &[]).await?)
+    }
+
+    /// At most so many of the next rows.
+    pub(crate) async fn page(&self, portal: &Portal, most: i32) -> Result<Vec<Row>> {
+        Ok(self.0.query_portal(portal, most).await?)
+    }
+
     /// Makes it durable.
     pub(crate) async fn commit(self) -> Result<()> {
         Ok(self.0.commit().await?)
@@ -324,8 +336,11 @@ const FIRST: i64 = -211_813_488_000_000_000;
 impl<'a> FromSql<'a> for Utc {
     fn from_sql(_: &Type, raw: &'a [u8]) -> SqlResult<Self> {
         let micros = i64::from_be_bytes(raw.try_into()?);
-        let micros = micros.checked_add(EPOCH_2000).ok_or("time out of range")?;
-        Ok(Self(Timestamp::from_microsecond(micros)?))
+        // PostgreSQL has times that ours does not reach, and infinity. One such cell
+        // must not stop what reads the row: it is as far away as time goes.
+        let nearest = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let micros = micros.saturating_add(EPOCH_2000);
+        Ok(Self(Timestamp::from_microsecond(micros).unwrap_or(nearest)))
     }
 
     accepts!(TIMESTAMP, TIMESTAMPTZ);

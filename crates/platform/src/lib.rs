@@ -13,6 +13,7 @@ pub mod error;
 pub mod clock;
 pub mod meter;
 pub mod secret;
+pub mod proof;
 pub mod settings;
 mod tls;
 mod db;
@@ -22,7 +23,6 @@ pub mod postgres;
 pub mod migrations;
 pub mod page;
 mod text;
-pub mod proof;
 // Who is acting.
 pub mod actor;
 // What happened, written in the transaction of the change itself.

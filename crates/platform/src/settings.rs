@@ -1,7 +1,7 @@
 //! What the operator decides. The binary reads it from flags, environment and
 //! file; here it is only data.
 
-use crate::secret::Secret;
+use crate::{proof::PublicKey, secret::Secret};
 pub use ledger::Quota;
 use ledger::words;
 use std::{fmt, time::Duration};
@@ -40,6 +40,8 @@ pub struct Settings {
     /// Seeds of the keys that sign seals and proofs (Ed25519, 32 bytes each): the
     /// first signs. None: one is derived from `api_key_salt`.
     pub signing_seeds: Vec<Secret>,
+    /// Keys that signed seals before, and do so no more.
+    pub former_keys: Vec<PublicKey>,
     /// bcrypt rounds; documented: 10.
     pub bcrypt_cost: u32,
     /// Users complete their own deposits, credits and debits.

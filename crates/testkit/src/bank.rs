@@ -57,6 +57,7 @@ pub fn settings() -> Settings {
         refresh_ttl: Duration::from_secs(7 * 24 * 60 * 60),
         api_key_salt: Secret::new("a salt for tests, of 32 bytes .."),
         signing_seeds: Vec::new(),
+        former_keys: Vec::new(),
         bcrypt_cost: 4,
         users_settle: true,
         // Tests that say nothing of it see no other end than their own.

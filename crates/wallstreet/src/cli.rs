@@ -244,7 +244,7 @@ pub struct Ledger {
     /// A seal and the hash that you kept of it; may be given several times
     #[arg(long = "seal", value_name = "NUMBER:HASH", value_parser = kept_seal)]
     pub seals: Vec<(i64, Digest)>,
-    /// A key that may have signed the seals, and no other; may be given several times [default: those of LEDGER_SIGNING_KEY]
+    /// A key that may have signed the seals, and no other; may be given several times [default: the configured ones, and LEDGER_FORMER_KEYS]
     #[arg(long = "key", value_name = "HEX")]
     pub keys: Vec<PublicKey>,
     /// Print one JSON document

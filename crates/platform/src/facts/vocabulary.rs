@@ -2,7 +2,7 @@
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
 use super::{AuditLine, News, Party, fx::Offer, movement::Movement};
-use crate::actor::Role;
+use crate::{actor::Role, proof::Digest};
 use jiff::Timestamp;
 use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
 use serde::Serialize;
@@ -17,7 +17,15 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "an arm is its own sentence; audit() and news() spell it out")]
 pub enum Fact {
-    SealingStarted,
+    /// With the newest seal that was found.
+    SealingStarted {
+        newest: Option<(i64, Digest)>,
+    },
+    /// Since when nothing could be sealed.
+    SealingDelayed {
+        since: Timestamp,
+    },
+    SealingStopped,
     UserRegistered {
         user: UserId,
         email: String,
@@ -213,7 +221,9 @@ impl Fact {
 
     fn action(&self) -> &'static str {
         match self {
-            Self::SealingStarted => "SEALING_STARTED",
+            Self::SealingStarted { .. } => "SEALING_STARTED",
+            Self::SealingDelayed { .. } => "SEALING_DELAYED",
+            Self::SealingStopped => "SEALING_STOPPED",
             Self::UserRegistered { .. } => "USER_REGISTERED",
             Self::AdminCreated { .. } => "ADMIN_CREATED",
             Self::LoginSucceeded { .. } => "LOGIN_SUCCESS",
@@ -257,7 +267,9 @@ impl Fact {
 
     fn resource(&self) -> (&'static str, Option<Uuid>) {
         match self {
-            Self::SealingStarted => ("ledger", None),
+            Self::SealingStarted { .. } | Self::SealingDelayed { .. } | Self::SealingStopped => {
+                ("ledger", None)
+            }
             Self::LoginFailed { user, .. } => ("user", user.map(|user| user.0)),
             Self::UserRegistered { user, .. }
             | Self::AdminCreated { user, .. }
@@ -301,6 +313,11 @@ impl Fact {
     /// Of all but the movements.
     fn details(&self) -> Value {
         match self {
+            Self::SealingStarted { newest } => json!({
+                "seal": newest.map_or(0, |(number, _)| number),
+                "hash": newest.map(|(_, hash)| hash.to_string()),
+            }),
+            Self::SealingDelayed { since } => json!({ "since": since }),
             Self::UserRegistered { email, .. } | Self::AdminCreated { email, .. } => {
                 json!({ "email": email })
             }

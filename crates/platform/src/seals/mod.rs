@@ -7,6 +7,7 @@
 //! waits for it.
 
 mod explain;
+mod notes;
 mod sealer;
 mod signer;
 mod store;
@@ -14,17 +15,20 @@ mod store;
 use crate::{
     Platform,
     actor::{Actor, Permission},
-    db::{Connection, Tx, Utc, time},
+    db::{Connection, Tx, maybe_time, time},
     error::{Error, Resource, Result},
     page::{Cursor, Listing, PageRequest, Position},
     proof::{AuditRow, Entry, Salts, Seal},
 };
 pub use explain::{MOST as MOST_EXPLAINED, explain};
 use jiff::Timestamp;
+pub use notes::note_start;
+pub(crate) use notes::{PUNCTUAL, is_explained_in};
 pub(crate) use sealer::{MARK_BYTES, marks};
-pub use sealer::{MOST_ENTRIES, Sealer, note_start, run};
+pub use sealer::{MOST_ENTRIES, Sealer, run};
 pub use signer::Signer;
 pub(crate) use store::ALL as STATEMENTS;
+use tokio_postgres::{Portal, Row};
 use uuid::Uuid;
 
 /// One seal.
@@ -76,6 +80,10 @@ pub(crate) struct Begun {
     pub(crate) after: i64,
     /// The newest seal that was ever set.
     pub(crate) newest: i64,
+    /// When the migration that brought format 2 was applied.
+    pub(crate) applied: Option<Timestamp>,
+    /// The first that a sealer of format 2 recorded of itself.
+    pub(crate) first_note: Option<Timestamp>,
 }
 
 pub(crate) async fn begun_in(tx: &Tx<'_>) -> Result<Begun> {
@@ -84,38 +92,48 @@ pub(crate) async fn begun_in(tx: &Tx<'_>) -> Result<Begun> {
         at: time(&row, "begun_at")?,
         after: row.try_get("begun_after")?,
         newest: row.try_get("newest")?,
+        applied: maybe_time(&row, "applied_at")?,
+        first_note: maybe_time(&row, "first_note")?,
     })
-}
-
-/// Whether the start of a server explains that what was recorded from then on was
-/// sealed only at this moment.
-pub(crate) async fn is_explained_in(
-    tx: &Tx<'_>,
-    from: Timestamp,
-    sealed: Timestamp,
-) -> Result<bool> {
-    Ok(tx.get(store::EXPLAINED, &[&Utc(from), &Utc(sealed)]).await?.try_get(0)?)
 }
 
 /// A seal, and the marks of its entries and audit rows.
 pub(crate) type Marked = (Seal, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// At most `most` seals behind this one, in order.
-pub(crate) async fn onwards_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<Marked>> {
-    let rows = tx.query(store::ONWARDS, &[&behind, &most]).await?;
-    let marked =
-        |row| Ok((store::read(row)?, row.try_get("entry_marks")?, row.try_get("audit_marks")?));
-    rows.iter().map(marked).collect()
+/// All rows of one kind in order, a page at a time, whatever their numbers.
+pub(crate) struct Pages<'a, T> {
+    tx: &'a Tx<'a>,
+    sql: &'static str,
+    read: fn(&Row) -> Result<T>,
+    most: i32,
+    portal: Option<Portal>,
 }
 
-/// At most `most` entries behind this one, in order.
-pub(crate) async fn entries_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<Entry>> {
-    let rows = tx.query(store::ENTRIES, &[&behind, &i64::MAX, &most]).await?;
-    rows.iter().map(store::read_entry).collect()
+impl<T> Pages<'_, T> {
+    /// The next ones; none: that was all.
+    pub(crate) async fn next(&mut self) -> Result<Vec<T>> {
+        let portal = match &self.portal {
+            Some(portal) => portal,
+            None => self.portal.insert(self.tx.open(self.sql).await?),
+        };
+        self.tx.page(portal, self.most).await?.iter().map(self.read).collect()
+    }
 }
 
-/// At most `most` audit rows behind this one, in order.
-pub(crate) async fn trail_in(tx: &Tx<'_>, behind: i64, most: i64) -> Result<Vec<AuditRow>> {
-    let rows = tx.query(store::AUDIT, &[&behind, &i64::MAX, &most]).await?;
-    rows.iter().map(store::read_audit).collect()
+/// The chain.
+pub(crate) fn chain_in<'a>(tx: &'a Tx<'a>, most: i32) -> Pages<'a, Marked> {
+    let read = |row: &Row| {
+        Ok((store::read(row)?, row.try_get("entry_marks")?, row.try_get("audit_marks")?))
+    };
+    Pages { tx, sql: store::CHAIN, read, most, portal: None }
+}
+
+/// The book.
+pub(crate) fn book_in<'a>(tx: &'a Tx<'a>, most: i32) -> Pages<'a, Entry> {
+    Pages { tx, sql: store::BOOK, read: store::read_entry, most, portal: None }
+}
+
+/// The audit trail.
+pub(crate) fn trail_in<'a>(tx: &'a Tx<'a>, most: i32) -> Pages<'a, AuditRow> {
+    Pages { tx, sql: store::TRAIL, read: store::read_audit, most, portal: None }
 }

@@ -18,7 +18,8 @@
 //!    then belonged to transactions that were rolled back: nobody gets them again.
 //!
 //! A very long transaction anywhere in the cluster that writes makes sealing wait,
-//! and nothing else. When the server has started anew, the mark is dropped: after
+//! and nothing else; that it waits is recorded, so that the seals which come late
+//! are explained. When the server has started anew, the mark is dropped: after
 //! a failover that lost the end of the log, ids and numbers may be given again. A
 //! crash of the same server ends all transactions and loses no number up to `M`,
 //! because `M` was durable before it was visible.
@@ -30,13 +31,15 @@
 //! Any number of servers may run a sealer: a lock of the transaction that sets a
 //! seal lets one through, and who sees the lock taken leaves it to the other.
 
-use super::{Signer, store};
+use super::{
+    Signer,
+    notes::{self, Delay},
+    store,
+};
 use crate::{
     Platform,
-    actor::Origin,
     db::{Tx, Utc, time},
     error::{Error, Result},
-    facts::{self, By, Fact},
     proof::{AuditRow, Digest, Entry, Salts, Seal, merkle},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +51,7 @@ use std::{
 /// How often there is a look.
 const EVERY: Duration = Duration::from_secs(1);
 /// After how long without a tick it counts as begun anew.
-const AWAY: SignedDuration = SignedDuration::from_secs(60);
+const AWAY: SignedDuration = SignedDuration::from_secs(10);
 /// How often there is a look for whoever waits until everything is sealed.
 const SOON: Duration = Duration::from_millis(5);
 /// How long the last changes are waited for when the server stops.
@@ -59,19 +62,6 @@ pub const MOST_ENTRIES: i64 = 4096;
 /// Bytes of a leaf that are kept to tell which row differs.
 pub(crate) const MARK_BYTES: usize = 8;
 
-/// Notes that a server begins to seal, or does so again: it explains seals that
-/// come late after a time in which none did.
-///
-/// # Errors
-/// [`Error::Unavailable`] while the database does not answer.
-pub async fn note_start(platform: &Platform) -> Result<()> {
-    let mut connection = platform.connection_beside().await?;
-    let tx = connection.begin().await?;
-    let by = By { user: None, origin: &Origin::default(), at: platform.now() };
-    facts::record_in(&tx, platform.new_id(), by, Fact::SealingStarted).await?;
-    tx.commit().await
-}
-
 /// Seals until it is asked to stop, and then what is left; safe on several
 /// servers at once.
 pub async fn run(platform: Platform, asked: impl Future<Output = ()>) {
@@ -81,19 +71,27 @@ pub async fn run(platform: Platform, asked: impl Future<Output = ()>) {
     loop {
         match sealer.tick_since(last).await {
             Ok(()) => (well, last) = (true, platform.now()),
-            Err(error) if well => {
-                tracing::warn!(?error, "sealing will try again every second");
+            Err(error) => {
+                if well {
+                    tracing::warn!(?error, "sealing will try again every second");
+                }
                 well = false;
+                sealer.delay.note(&platform, last).await;
             }
-            Err(_) => {}
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = &mut asked => break,
         }
     }
+    // That it stopped so is recorded: nobody can take what is sealed then for the last
+    // moments before a crash.
+    let end = async {
+        notes::note_stop(&platform).await?;
+        sealer.settle().await
+    };
     // A long backlog, or somebody's open transaction, does not hold up the end.
-    match tokio::time::timeout(LAST, sealer.settle()).await {
+    match tokio::time::timeout(LAST, end).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
             tracing::warn!(?error, "the last changes are not sealed: the next start seals them");
@@ -106,6 +104,7 @@ pub async fn run(platform: Platform, asked: impl Future<Output = ()>) {
 pub struct Sealer {
     platform: Platform,
     mark: Option<Mark>,
+    delay: Delay,
 }
 
 /// Up to which rows, once which transactions have ended, on which server.
@@ -131,7 +130,7 @@ enum Step {
 impl Sealer {
     /// One that remembers nothing.
     pub fn new(platform: &Platform) -> Self {
-        Self { platform: platform.clone(), mark: None }
+        Self { platform: platform.clone(), mark: None, delay: Delay::default() }
     }
 
     /// Seals what has become final; says how many rows.
@@ -149,7 +148,7 @@ impl Sealer {
     /// database was away, or this machine slept: that is noted first.
     async fn tick_since(&mut self, last: Timestamp) -> Result<()> {
         if self.platform.now().duration_since(last) > AWAY {
-            note_start(&self.platform).await?;
+            notes::note_start(&self.platform).await?;
         }
         self.tick().await.map(|_| ())
     }
@@ -184,6 +183,7 @@ impl Sealer {
         let ended: bool = row.try_get("ended")?;
         let same_server: bool = row.try_get("same_server")?;
         if same_server && !ended {
+            self.delay.note(&self.platform, mark.at).await;
             return Ok(Step::Waiting);
         }
         self.mark = None;
@@ -198,6 +198,8 @@ impl Sealer {
                 0 => return Ok(Step::Sealed(sealed)),
                 rows => sealed += rows,
             }
+            // What is recorded during a long backlog waits for its end.
+            self.delay.note(&self.platform, mark.at).await;
             // However much there is to seal, others have most of a core.
             tokio::time::sleep(2 * began.elapsed()).await;
         }

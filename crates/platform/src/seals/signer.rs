@@ -12,7 +12,6 @@ use sha2::Sha256;
 #[derive(Debug)]
 pub struct Signer {
     keys: Vec<SigningKey>,
-    chosen: bool,
 }
 
 impl Signer {
@@ -23,11 +22,10 @@ impl Signer {
     /// A seed that has not 32 bytes.
     pub fn of(seeds: &[Secret], shared: &Secret) -> Result<Self> {
         let derived = [derived(shared)?];
-        let chosen = !seeds.is_empty();
-        let seeds = if chosen { seeds } else { &derived };
+        let seeds = if seeds.is_empty() { &derived } else { seeds };
         let keys = seeds.iter().map(|seed| SigningKey::of(seed.expose())).collect::<Option<_>>();
         let wrong = || Error::internal("the seed of a signing key has 32 bytes");
-        Ok(Self { keys: keys.ok_or_else(wrong)?, chosen })
+        Ok(Self { keys: keys.ok_or_else(wrong)? })
     }
 
     /// The one that signs.
@@ -38,11 +36,6 @@ impl Signer {
     /// All public keys, that of the one that signs first.
     pub fn public(&self) -> Vec<PublicKey> {
         self.keys.iter().map(SigningKey::public).collect()
-    }
-
-    /// Whether the operator chose the keys.
-    pub fn is_chosen(&self) -> bool {
-        self.chosen
     }
 }
 

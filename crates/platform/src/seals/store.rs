@@ -6,7 +6,10 @@ use crate::{
     proof::{AuditRow, Digest, Entry, Hold, PublicKey, Seal, Signature},
 };
 use ledger::Money;
-use tokio_postgres::Row;
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
 
 /// The columns of a [`Seal`].
 macro_rules! seal {
@@ -24,26 +27,35 @@ macro_rules! entry {
     };
 }
 
+/// The columns of an [`AuditRow`].
+macro_rules! audit {
+    () => {
+        "number, id, user_id, action, resource_type, resource_id, ip_address, user_agent,
+         details::text AS details, created_at"
+    };
+}
+
 statements! {
     /// The key of all salts.
     SALT_KEY = "SELECT salt_key FROM wallstreet.sealing";
     /// What format 2 began with.
-    BEGUN = "SELECT begun_at, begun_after, newest FROM wallstreet.sealing";
+    BEGUN = "SELECT begun_at, begun_after, newest,
+               (SELECT applied_at FROM wallstreet.migrations WHERE number = 12) AS applied_at,
+               (SELECT min(created_at) FROM audit_logs
+                 WHERE action IN ('SEALING_STARTED', 'SEALING_DELAYED', 'SEALING_STOPPED')) AS first_note
+          FROM wallstreet.sealing";
     /// The number of the next seal.
     NUMBER = "UPDATE wallstreet.sealing SET newest = newest + 1 RETURNING newest";
-    /// Whether a start explains that rows from `$1` on were sealed only at `$2`: it
-    /// was not long before, and while nothing was sealed nothing else happened, but
-    /// for what came just before it.
-    EXPLAINED = "SELECT EXISTS (
-            SELECT FROM audit_logs AS start
-             WHERE start.action = 'SEALING_STARTED'
-               AND start.created_at BETWEEN greatest($1::timestamp, $2::timestamp - interval '5 minutes') AND $2
-               AND NOT EXISTS (
-                   SELECT FROM audit_logs AS other
-                    WHERE other.created_at > $1 + interval '5 minutes'
-                      AND other.created_at < start.created_at - interval '1 minute'
-                      -- What a command line writes while no server runs.
-                      AND other.action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED')))";
+    /// Starts of the sealer in a time, and its waits with the moment since when.
+    NOTES = "SELECT created_at, action = 'SEALING_DELAYED' AS waited, details ->> 'since' AS since
+          FROM audit_logs
+         WHERE action IN ('SEALING_STARTED', 'SEALING_DELAYED')
+           AND created_at BETWEEN $1 AND $2 ORDER BY created_at, number";
+    /// What happened between two moments and is not sealed before an audit row; but
+    /// for what is recorded while no server runs, or by one that does not come far.
+    BETWEEN = "SELECT FROM audit_logs
+         WHERE number >= $1 AND created_at > $2 AND created_at < $3
+           AND action NOT IN ('SEALING_STARTED', 'ADMIN_CREATED') LIMIT 1";
     /// The newest entry and the newest audit row if one of them is not sealed, and
     /// an id that no transaction can have that was there before: the select list
     /// is evaluated only for a row, and after the statement's snapshot was taken.
@@ -66,10 +78,8 @@ statements! {
     ENTRIES = concat!("SELECT ", entry!(), " FROM wallstreet.entries
          WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3");
     /// Audit rows behind one and up to another.
-    AUDIT = "SELECT number, id, user_id, action, resource_type, resource_id, ip_address, user_agent,
-               details::text AS details, created_at
-          FROM audit_logs
-         WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3";
+    AUDIT = concat!("SELECT ", audit!(), " FROM audit_logs
+         WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3");
     /// A new seal.
     INSERT = concat!("INSERT INTO wallstreet.seals (", seal!(), ", entry_marks, audit_marks)
         VALUES ($1, $2, $3, $4, $5::bigint::integer, $6, $7, $8, $9::bigint::integer, $10, $11, $12, $13, $14, $15,
@@ -79,9 +89,12 @@ statements! {
     /// Seals from a place in the chain back.
     LIST = concat!("SELECT ", seal!(), " FROM wallstreet.seals
          WHERE number <= $1 ORDER BY number DESC LIMIT $2");
-    /// Seals from a place in the chain on.
-    ONWARDS = concat!("SELECT ", seal!(), ", entry_marks, audit_marks FROM wallstreet.seals
-         WHERE number > $1 ORDER BY number LIMIT $2");
+    /// The whole chain.
+    CHAIN = concat!("SELECT ", seal!(), ", entry_marks, audit_marks FROM wallstreet.seals ORDER BY number");
+    /// The whole book.
+    BOOK = concat!("SELECT ", entry!(), " FROM wallstreet.entries ORDER BY id");
+    /// The whole audit trail.
+    TRAIL = concat!("SELECT ", audit!(), " FROM audit_logs ORDER BY number");
     /// The seal above an entry.
     ABOVE = concat!("SELECT ", seal!(), " FROM wallstreet.seals
          WHERE format = 2 AND entry_count > 0 AND last_entry >= $1 ORDER BY last_entry LIMIT 1");
@@ -157,10 +170,12 @@ pub(super) fn read_audit(row: &Row) -> Result<AuditRow> {
 }
 
 pub(super) fn read_entry(row: &Row) -> Result<Entry> {
-    let money = |column: &str| -> Result<Option<Money>> {
-        Ok(row.try_get::<_, Option<Numeric>>(column)?.map(|Numeric(sum)| sum))
+    let money = |column: &str| {
+        Ok::<_, Error>(row.try_get::<_, Option<Lenient>>(column)?.and_then(|sum| sum.0))
     };
-    let Numeric(amount) = row.try_get("amount")?;
+    let Lenient(amount) = row.try_get("amount")?;
+    // No entry is about nothing: so this is unlike every amount that was sealed.
+    let amount = amount.unwrap_or(Money::ZERO);
     Ok(Entry {
         id: row.try_get("id")?,
         transaction_id: row.try_get("transaction_id")?,
@@ -175,6 +190,23 @@ pub(super) fn read_entry(row: &Row) -> Result<Entry> {
         recorded_at: time(row, "recorded_at")?,
         effective_at: maybe_time(row, "effective_at")?,
     })
+}
+
+/// A sum that somebody who rules the database may have made none, `NaN` for one: the
+/// row still has to be read, to be named.
+struct Lenient(Option<Money>);
+
+impl<'a> FromSql<'a> for Lenient {
+    fn from_sql(
+        kind: &Type,
+        raw: &'a [u8],
+    ) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(Numeric::from_sql(kind, raw).ok().map(|Numeric(sum)| sum)))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <Numeric as FromSql>::accepts(kind)
+    }
 }
 
 pub(super) fn read_hold(row: &Row) -> Result<Hold> {

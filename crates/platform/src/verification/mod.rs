@@ -25,6 +25,7 @@ use std::{
 };
 pub(crate) use store::ALL as STATEMENTS;
 use tokio_postgres::Row;
+pub use watch::Outcome;
 pub(crate) use watch::Watch;
 
 /// How long after a start the first check begins, at the latest.
@@ -173,13 +174,10 @@ pub async fn check_against(
     check_in(&tx, platform, pins, pace, progress).await
 }
 
-/// The keys of this server: an operator who chose them wants no other.
+/// The keys of this server, and those that the operator says it had.
 fn ours(platform: &Platform) -> Pins {
-    let signer = platform.signer();
-    match signer.is_chosen() {
-        true => Pins { keys: signer.public(), ..Pins::default() },
-        false => Pins { expected: signer.public(), ..Pins::default() },
-    }
+    let former = platform.settings().former_keys.iter().copied();
+    Pins { keys: platform.signer().public().into_iter().chain(former).collect(), ..Pins::default() }
 }
 
 async fn check_in(
@@ -264,10 +262,21 @@ pub async fn run(platform: Platform, every: Duration) {
 /// See [`check`].
 pub async fn take_turn(platform: &Platform) -> Result<bool> {
     let Some(turn) = platform.watch().begin() else { return Ok(false) };
+    let checked = check_alone(platform).await;
+    match &checked {
+        Ok(Some(report)) => turn.keep(Outcome::Found(Arc::clone(report))),
+        Ok(None) => {}
+        Err(_) => turn.keep(Outcome::Failed(platform.now())),
+    }
+    Ok(checked?.is_some())
+}
+
+/// One check; `None`: another server is at it.
+async fn check_alone(platform: &Platform) -> Result<Option<Arc<Report>>> {
     let mut connection = platform.connection_beside().await?;
     let tx = connection.snapshot().await?;
     if !tx.get(store::LOCK, NOTHING).await?.try_get::<_, bool>(0)? {
-        return Ok(false);
+        return Ok(None);
     }
     let report = check_in(&tx, platform, &ours(platform), Pace::Gentle, |_| {}).await?;
     let (took, entries, differences) = (report.took, report.size.entries, report.differences());
@@ -284,17 +293,16 @@ pub async fn take_turn(platform: &Platform) -> Result<bool> {
             "THE LEDGER IS NOT SOUND: run `wallstreet verify ledger`"
         );
     }
-    turn.keep(report);
-    Ok(true)
+    Ok(Some(Arc::new(report)))
 }
 
-/// What this server's checker is doing and what it found.
+/// What this server's checker is doing and how its last check ended.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Whether one is under way here.
     pub running: bool,
-    /// What the last one found.
-    pub last: Option<Arc<Report>>,
+    /// How the last one ended.
+    pub last: Option<Outcome>,
 }
 
 fn state(platform: &Platform) -> State {

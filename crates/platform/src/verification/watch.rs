@@ -1,6 +1,7 @@
 //! What the checker of this process is doing and what it found last.
 
 use super::report::Report;
+use jiff::Timestamp;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
@@ -10,12 +11,22 @@ use std::sync::{
 #[derive(Default)]
 pub(crate) struct Watch {
     running: AtomicBool,
-    last: Mutex<Option<Arc<Report>>>,
+    last: Mutex<Option<Outcome>>,
+}
+
+/// How the last check ended. One that broke off takes the place of what was found
+/// before: an old report says nothing of the book as it is.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// What it found.
+    Found(Arc<Report>),
+    /// When it broke off: the book is not checked.
+    Failed(Timestamp),
 }
 
 impl Watch {
-    /// What was found last.
-    pub(crate) fn last(&self) -> Option<Arc<Report>> {
+    /// How the last one ended.
+    pub(crate) fn last(&self) -> Option<Outcome> {
         self.slot().clone()
     }
 
@@ -29,7 +40,7 @@ impl Watch {
         (!self.running.swap(true, Ordering::AcqRel)).then_some(Turn(self))
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<Report>>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Outcome>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -38,9 +49,9 @@ impl Watch {
 pub(super) struct Turn<'w>(&'w Watch);
 
 impl Turn<'_> {
-    /// Keeps what was found.
-    pub(super) fn keep(&self, report: Report) {
-        *self.0.slot() = Some(Arc::new(report));
+    /// Keeps how it ended.
+    pub(super) fn keep(&self, outcome: Outcome) {
+        *self.0.slot() = Some(outcome);
     }
 }
 

@@ -10,7 +10,7 @@ use platform::{
     error::Forbidden,
     orders::{self, Draft, Price},
     transactions::{Metadata, RateSource, Transaction},
-    verification::{self, Difference, Pace, Pins, Report},
+    verification::{self, Difference, Outcome, Pace, Pins, Report},
 };
 use testkit::{Bank, bank};
 use tokio_postgres::Client;
@@ -347,7 +347,7 @@ async fn a_sound_ledger_has_no_differences_and_the_checker_keeps_that() {
     assert_eq!(found(&bank).await, []);
     assert!(bank.platform.last_check().is_none());
     assert!(verification::take_turn(&bank.platform).await.unwrap());
-    let last = bank.platform.last_check().unwrap();
+    let last = found_last(&bank);
     assert!(last.is_sound());
     assert_eq!((last.at, last.size.entries, last.size.seals), (bank.platform.now(), 7, 2));
     assert_eq!(last.checks.len(), 16);
@@ -365,8 +365,31 @@ async fn the_checker_finds_what_was_altered_and_one_server_at_a_time_looks() {
     let admin = bank.admin().await;
     let state = verification::check_now(&bank.platform, &admin).await.unwrap();
     assert!(!state.running);
-    assert!(state.last.unwrap().differences() >= 4);
-    assert!(bank.platform.last_check().unwrap().differences() >= 4);
+    assert!(matches!(state.last, Some(Outcome::Found(report)) if report.differences() >= 4));
+    assert!(found_last(&bank).differences() >= 4);
+}
+
+/// What the last check of this server found.
+fn found_last(bank: &Bank) -> std::sync::Arc<Report> {
+    match bank.platform.last_check() {
+        Some(Outcome::Found(report)) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_breaks_off_takes_the_place_of_what_was_found_before() {
+    let (bank, client, ..) = world().await;
+    assert!(verification::take_turn(&bank.platform).await.unwrap());
+    assert!(found_last(&bank).is_sound());
+    client.batch_execute("ALTER TABLE wallstreet.rounding RENAME TO rounded").await.unwrap();
+    verification::take_turn(&bank.platform).await.unwrap_err();
+    let admin = bank.admin().await;
+    let state = verification::last(&bank.platform, &admin).unwrap();
+    assert!(matches!(state.last, Some(Outcome::Failed(_))), "{state:?}");
+    client.batch_execute("ALTER TABLE wallstreet.rounded RENAME TO rounding").await.unwrap();
+    assert!(verification::take_turn(&bank.platform).await.unwrap());
+    assert!(found_last(&bank).is_sound());
 }
 
 #[tokio::test]

@@ -75,7 +75,10 @@ fn every_fact() -> Vec<Fact> {
     let email = "ada@example.com".to_owned();
     let other = |status| Some(Movement { owner: UserId(Uuid::from_u128(9)), ..movement(status) });
     vec![
-        Fact::SealingStarted,
+        Fact::SealingStarted { newest: None },
+        Fact::SealingStarted { newest: Some((7, platform::proof::Digest([7; 32]))) },
+        Fact::SealingDelayed { since: "2026-01-15T12:00:30Z".parse().unwrap() },
+        Fact::SealingStopped,
         Fact::UserRegistered { user, email: email.clone() },
         Fact::AdminCreated { user, email: email.clone() },
         Fact::LoginSucceeded { user, session },

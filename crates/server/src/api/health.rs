@@ -7,7 +7,7 @@ use crate::{
     reply::{Answer, Reply},
 };
 use axum::{extract::State, http::StatusCode};
-use platform::Platform;
+use platform::{Platform, verification::Outcome};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -52,6 +52,8 @@ pub(crate) enum Condition {
     /// The clocks disagree. Money moves; what time alone decides waits.
     #[serde(rename = "in_doubt")]
     InDoubt,
+    /// The last check of the ledger broke off. Money moves.
+    Unchecked,
 }
 
 /// How one service is.
@@ -127,6 +129,10 @@ pub(crate) struct EachService {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     clock: Option<Condition>,
+    /// What the last check of the ledger came to; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ledger: Option<Condition>,
 }
 
 /// What this is
@@ -175,8 +181,13 @@ pub(crate) async fn detailed(State(platform): State<Platform>) -> Answer<Service
     let database = condition(&platform).await;
     let time = platform.time().map(|standing| Standing::from(&*standing));
     let clock = time.as_ref().map(|time| time.status);
+    let ledger = platform.last_check().map(|outcome| match outcome {
+        Outcome::Found(report) if report.is_sound() => Condition::Healthy,
+        Outcome::Found(_) => Condition::Unhealthy,
+        Outcome::Failed(_) => Condition::Unchecked,
+    });
     let redis = Condition::Disabled;
-    let services = EachService { api: Condition::Healthy, database, redis, clock };
+    let services = EachService { api: Condition::Healthy, database, redis, clock, ledger };
     let services = Services { status: database, services, time };
     match database {
         Condition::Unhealthy => {

@@ -17,6 +17,7 @@ use platform::{
     clock::Standing,
     meter::{Counter, Distribution, Reading, TIMES},
     posting,
+    verification::Outcome,
 };
 use serde::Serialize;
 use std::fmt::Write;
@@ -110,7 +111,14 @@ impl Page {
             &road.wait,
         );
         page.seconds("wallstreet_posting_batch_seconds", "How long batches took.", &road.took);
-        if let Some(report) = app.platform.last_check() {
+        let last = app.platform.last_check();
+        let failed = matches!(last, Some(Outcome::Failed(_)));
+        page.gauge(
+            "wallstreet_ledger_check_failed",
+            "1 when the last check of the ledger broke off: it is not checked.",
+            u64::from(failed),
+        );
+        if let Some(Outcome::Found(report)) = last {
             let differences = u64::try_from(report.differences()).unwrap_or(u64::MAX);
             let name = "wallstreet_ledger_check_differences";
             page.gauge(name, "What the last check of the ledger found to differ.", differences);

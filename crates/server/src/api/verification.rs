@@ -8,7 +8,7 @@ use crate::{
 use axum::extract::State;
 use platform::{
     Platform,
-    verification::{self, Report},
+    verification::{self, Outcome, Report},
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -20,9 +20,13 @@ use utoipa::ToSchema;
 pub(crate) struct LedgerCheck {
     /// Whether one is under way on this server.
     running: bool,
-    /// What the last one found; null before the first since the start.
+    /// What the last one found; null before the first since the start, and after one that broke off.
     #[schema(required)]
     last: Option<LedgerReport>,
+    /// When the last one broke off: since then the ledger is not checked, and the log has the cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failed_at: Option<Time>,
 }
 
 /// A check of the whole ledger.
@@ -127,7 +131,12 @@ impl From<verification::Difference> for LedgerDifference {
 
 impl From<verification::State> for LedgerCheck {
     fn from(state: verification::State) -> Self {
-        Self { running: state.running, last: state.last.as_deref().map(Into::into) }
+        let (last, failed_at) = match &state.last {
+            Some(Outcome::Found(report)) => (Some((&**report).into()), None),
+            Some(Outcome::Failed(at)) => (None, Some(Time(*at))),
+            None => (None, None),
+        };
+        Self { running: state.running, last, failed_at }
     }
 }
 

@@ -94,6 +94,7 @@ fn settings(config: &Config, jwt_secret: Secret, api_key_salt: Secret) -> Settin
         refresh_ttl: config.logins.refresh_ttl,
         api_key_salt,
         signing_seeds: config.signing_seeds.clone(),
+        former_keys: config.former_keys.clone(),
         bcrypt_cost: config.logins.bcrypt_cost,
         users_settle: config.logins.users_settle,
         pending: config.pending,

@@ -36,21 +36,20 @@ pub fn run(
     verified.map_err(|failure| Failure { exit: Exit::CouldNot, ..failure })
 }
 
-/// Whose seals are wanted: those of the keys given, else of the keys configured. The key that is derived from a secret is
-/// expected only: a copy of a database may be looked at with other secrets.
+/// Whose seals are wanted: those of the keys given, else of the keys configured and of those that were before them.
+/// Without a secret nobody is known, and the report says so.
 fn pins(config: &Config, how: &Ledger) -> Result<Pins, Failure> {
     let configured = match config.known_salt() {
-        Some(salt) => Some(Signer::of(&config.signing_seeds, &salt)?),
-        None if config.signing_seeds.is_empty() => None,
-        None => Some(Signer::of(&config.signing_seeds, &Secret::new([0]))?),
+        Some(salt) => Signer::of(&config.signing_seeds, &salt)?.public(),
+        None if config.signing_seeds.is_empty() => Vec::new(),
+        None => Signer::of(&config.signing_seeds, &Secret::new([0]))?.public(),
     };
-    let (keys, expected) = match configured {
-        _ if !how.keys.is_empty() => (how.keys.clone(), Vec::new()),
-        Some(signer) if signer.is_chosen() => (signer.public(), Vec::new()),
-        Some(signer) => (Vec::new(), signer.public()),
-        None => (Vec::new(), Vec::new()),
+    let keys = match (how.keys.is_empty(), configured.is_empty()) {
+        (false, _) => how.keys.clone(),
+        (true, true) => Vec::new(),
+        (true, false) => [configured, config.former_keys.clone()].concat(),
     };
-    Ok(Pins { seals: how.seals.clone(), keys, expected })
+    Ok(Pins { seals: how.seals.clone(), keys })
 }
 
 fn ledger(config: &Config, how: &Ledger) -> Result<ExitCode, Failure> {

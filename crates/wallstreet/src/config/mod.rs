@@ -10,7 +10,10 @@ mod values;
 
 use crate::failure::{Exit, Failure};
 use ipnet::IpNet;
-use platform::{ClockSettings, Environment, PendingSettings, PoolSettings, Quota, Secret, Shares};
+use platform::{
+    ClockSettings, Environment, PendingSettings, PoolSettings, Quota, Secret, Shares,
+    proof::PublicKey,
+};
 use settings::{Fallback, Setting, Shown};
 use std::{
     io::{IsTerminal, stderr},
@@ -84,6 +87,8 @@ pub struct Config {
     pub api_key_salt: Option<Secret>,
     /// Seeds of the keys that sign seals and proofs; none: derived from the salt.
     pub signing_seeds: Vec<Secret>,
+    /// The public keys of those who signed them before.
+    pub former_keys: Vec<PublicKey>,
     /// Lifetimes of tokens, cost of hashes, who completes deposits.
     pub logins: Logins,
     /// How much may stand pending, and for how long.
@@ -205,6 +210,8 @@ impl Reader {
         let jwt_secret = self.optional("JWT_SECRET", secrets::parse(environment));
         let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
         let signing_seeds = self.optional("LEDGER_SIGNING_KEY", secrets::seeds).unwrap_or_default();
+        let former_keys =
+            self.optional("LEDGER_FORMER_KEYS", secrets::public_keys).unwrap_or_default();
         let logins = self.logins(development);
         let check_interval = self.value("LEDGER_CHECK_INTERVAL", values::interval);
         let pending = self.pending();
@@ -237,6 +244,7 @@ impl Reader {
             jwt_secret,
             api_key_salt,
             signing_seeds,
+            former_keys,
             logins,
             pending,
             shares,

@@ -4,7 +4,10 @@
 
 use super::{Config, settings::Shown, settings::all, values::Expected};
 use crate::failure::{Exit, Failure};
-use platform::{Environment, Secret, proof::Digest};
+use platform::{
+    Environment, Secret,
+    proof::{Digest, PublicKey},
+};
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
@@ -34,6 +37,15 @@ pub(super) fn seeds(text: &str) -> Result<Vec<Secret>, Expected> {
     let seeds: Option<Vec<Secret>> = text.split(',').map(seed).collect();
     seeds.ok_or_else(|| {
         "64 hexadecimal digits, several separated by commas; make one with `openssl rand -hex 32`"
+            .to_owned()
+    })
+}
+
+/// Public keys, separated by commas.
+pub(super) fn public_keys(text: &str) -> Result<Vec<PublicKey>, Expected> {
+    let keys: Option<Vec<PublicKey>> = text.split(',').map(|one| one.trim().parse().ok()).collect();
+    keys.ok_or_else(|| {
+        "public keys of 64 hexadecimal digits, several separated by commas; they are at GET /api/v1/ledger/seals"
             .to_owned()
     })
 }

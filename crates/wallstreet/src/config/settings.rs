@@ -172,6 +172,11 @@ const LOGINS: &[Setting] = &[
             "Signs seals and proofs (Ed25519): 64 hexadecimal digits. Several, separated by commas: the first signs, all are the server's own.",
         )
     },
+    setting(
+        "LEDGER_FORMER_KEYS",
+        Depends("none"),
+        "Public keys that signed seals before the present one, separated by commas: the check of the ledger accepts them too.",
+    ),
     setting("JWT_EXPIRATION", Value("24h"), "How long an access token lives."),
     setting(
         "JWT_REFRESH_EXPIRATION",

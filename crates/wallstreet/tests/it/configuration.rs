@@ -61,6 +61,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("CLOCK_SETTLE", "0s", "between 1s and 3650d"),
     ("FX_PENDING_EXPIRY", "60", "its unit"),
     ("FX_QUOTE_EXPIRY", "0s", "between 1s"),
+    ("LEDGER_FORMER_KEYS", "abc", "64 hexadecimal digits"),
     ("LOG_LEVEL", "verbose", "error, warn, info"),
     ("LOG_LEVEL", "info,platform=loud", "error, warn, info"),
     ("LOG_FORMAT", "xml", "text or json"),

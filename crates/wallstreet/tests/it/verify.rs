@@ -127,12 +127,15 @@ fn a_ledger_is_held_against_kept_seals_and_keys_and_a_stopped_server_leaves_noth
         let unlike = verify(&wrong);
         assert_eq!(unlike.code, Some(1), "{wrong:?}: {unlike:#?}");
     }
-    // With another secret the signer is another one: known only if somebody chose a key.
-    let strange = home.run_with(
-        &["verify", "ledger", "--database-url", &database.url],
-        &[("API_KEY_SALT", "another salt, of more than 32 bytes ...")],
-    );
-    assert!(strange.well().contains("note:"));
+    // With another secret the signer is another one, unless it is known as a former one.
+    let salt = ("API_KEY_SALT", "another salt, of more than 32 bytes ...");
+    let with = |settings: &[(&str, &str)]| {
+        home.run_with(&["verify", "ledger", "--database-url", &database.url], settings)
+    };
+    let strange = with(&[salt]);
+    assert!(strange.code == Some(1) && strange.stdout.contains("signing key"), "{strange:#?}");
+    assert!(!with(&[salt, ("LEDGER_FORMER_KEYS", key)]).well().contains("note:"));
+    with(&[salt, ("LEDGER_FORMER_KEYS", "abc")]).refused(2, &["LEDGER_FORMER_KEYS"]);
     let chosen = home.run_with(
         &["verify", "ledger", "--database-url", &database.url],
         &[("LEDGER_SIGNING_KEY", &other)],

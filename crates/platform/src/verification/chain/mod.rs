@@ -19,23 +19,21 @@ use jiff::{SignedDuration, Timestamp};
 use walk::{Row, Rows, Walk};
 
 /// Seals that are read at a time.
-const PAGE: i64 = 256;
+const PAGE: i32 = 256;
 /// As many differences as are shown.
 const FIRST: usize = 100;
-/// How long what was recorded may wait for its seal.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-/// How much younger than what it covers a seal may be.
-const LATE: SignedDuration = SignedDuration::from_mins(5);
+/// How long what was recorded may wait for its seal, and how much younger a seal may be.
+const PATIENCE: SignedDuration = seals::PUNCTUAL;
+/// How far the clocks of the database and of servers are never apart.
+const APART: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is known of the chain from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Pins {
     /// Seals by number, with the hash that somebody kept.
     pub seals: Vec<(i64, Digest)>,
-    /// Who may have signed; empty: anybody.
+    /// Who may have signed; empty: anybody, and that is noted.
     pub keys: Vec<PublicKey>,
-    /// Who is expected to have signed: another signer is noted, and no difference.
-    pub expected: Vec<PublicKey>,
 }
 
 /// What the walk needs besides the database.
@@ -60,9 +58,9 @@ pub(super) async fn check_in(
 ) -> Result<Found> {
     let begun = seals::begun_in(tx).await?;
     let mut chain = Chain::new(tx, ground, begun);
+    let mut seals = seals::chain_in(tx, PAGE);
     loop {
-        let behind = chain.before.as_ref().map_or(i64::MIN, |seal| seal.number);
-        let page = seals::onwards_in(tx, behind, PAGE).await?;
+        let page = seals.next().await?;
         if page.is_empty() {
             return chain.end().await;
         }
@@ -87,7 +85,8 @@ struct Chain<'a> {
     before: Option<Seal>,
     /// Seals that are much younger than what they cover: number, oldest row.
     late: Vec<(Seal, Timestamp)>,
-    strangers: i64,
+    /// The latest time of what is sealed.
+    latest: Option<Timestamp>,
     kept: i64,
     found: Found,
 }
@@ -104,7 +103,7 @@ impl<'a> Chain<'a> {
             formerly_sealed: 0,
             before: None,
             late: Vec::new(),
-            strangers: 0,
+            latest: None,
             kept: 0,
             found: Found::default(),
         }
@@ -137,6 +136,8 @@ impl<'a> Chain<'a> {
             let root = seal.audit_root.unwrap_or(Digest::ZERO);
             let told = Told { range, root, marks: Some(audit_marks.unwrap_or_default()) };
             self.found.contents(&seal, Rows::Trail, &told, &trail);
+            self.found.impossible(Rows::Entries, &entries);
+            self.found.impossible(Rows::Trail, &trail);
             self.punctual(&seal, &entries, &trail);
         }
         self.before = Some(seal);
@@ -188,54 +189,73 @@ impl<'a> Chain<'a> {
                 &"made with the key that the seal names".to_owned(),
             );
         }
-        let Pins { keys, expected, .. } = self.ground.pins;
-        let among =
-            |keys: &[PublicKey]| keys.is_empty() || seal.key.is_some_and(|key| keys.contains(&key));
-        if !among(keys) {
+        let keys = &self.ground.pins.keys;
+        if !keys.is_empty() && !seal.key.is_some_and(|key| keys.contains(&key)) {
             let known: Vec<String> = keys.iter().map(ToString::to_string).collect();
             self.found.compare(seal, "signing key", &key, &known.join(" or "));
-        } else if !among(expected) {
-            self.strangers += 1;
         }
     }
 
     /// Remembers a seal that is much younger than what it covers. What format 1
     /// covers, or what is older than format 2, was there before it could be sealed.
     fn punctual(&mut self, seal: &Seal, entries: &[Row], trail: &[Row]) {
+        let known = |row: &&Row| row.impossible().is_none();
+        let latest = entries.iter().chain(trail).filter(known).filter_map(|row| row.at).max();
+        self.latest = self.latest.max(latest);
         let entries = entries.iter().filter(|row| row.place > self.formerly_sealed);
         let times = entries.chain(trail).filter_map(|row| row.at);
         let oldest = times.filter(|at| *at > self.begun.at).min();
-        if let Some(oldest) = oldest.filter(|at| seal.sealed_at.duration_since(*at) > LATE) {
+        if let Some(oldest) = oldest.filter(|at| seal.sealed_at.duration_since(*at) > PATIENCE) {
             self.late.push((seal.clone(), oldest));
         }
     }
 
     async fn end(mut self) -> Result<Found> {
+        let mut explained = 0;
         for (seal, oldest) in std::mem::take(&mut self.late) {
             // Whoever kept a later hash vouches for what is before it.
-            if seal.number > self.kept
-                && !seals::is_explained_in(self.tx, oldest, seal.sealed_at).await?
-            {
+            if seal.number <= self.kept {
+                continue;
+            }
+            let first = seal.first_audit.unwrap_or(0);
+            if seals::is_explained_in(self.tx, oldest, seal.sealed_at, first).await? {
+                explained += 1;
+            } else {
                 let told =
                     format!("{}, and its oldest row is of {oldest:.6}", told(seal.sealed_at));
-                let wanted = "at most 5 minutes younger, or just after the start of a server";
+                let wanted =
+                    "at most 60 s younger, or after a start or a wait that the trail tells of";
                 self.found.compare(&seal, "sealed at", &told, &wanted.to_owned());
             }
         }
         self.ends();
         self.waiting(Rows::Entries).await?;
         self.waiting(Rows::Trail).await?;
-        if self.strangers > 0 {
+        if explained > 0 {
             self.found.notes.push(format!(
-                "{} seals were signed with other keys than this configuration's: --key tells whose they must be",
-                self.strangers
+                "{explained} seals came late, as the trail explains: see SEALING_STARTED and SEALING_DELAYED"
             ));
+        }
+        if self.ground.pins.keys.is_empty() {
+            self.found.notes.push(
+                "whose the seals are was not compared: no secret is configured, and no --key is given".to_owned(),
+            );
         }
         Ok(self.found)
     }
 
-    /// Whether the chain reaches as far as it did, and as somebody kept it.
+    /// Whether the chain reaches as far as it did, and as somebody kept it; and began
+    /// when it did, because what is older is not judged.
     fn ends(&mut self) {
+        let Begun { at, applied, first_note, .. } = self.begun;
+        if applied != Some(at) {
+            let applied = applied.map_or_else(|| "nothing".to_owned(), told);
+            self.found.add("sealing".to_owned(), "moment of its migration", &told(at), &applied);
+        }
+        if let Some(first) = first_note.filter(|first| at.duration_since(*first) > APART) {
+            let first = format!("not after the sealer told of itself at {}", told(first));
+            self.found.add("sealing".to_owned(), "begun at", &told(at), &first);
+        }
         let newest = self.before.as_ref().map_or(0, |seal| seal.number);
         if newest != self.begun.newest {
             let what = "newest seal";
@@ -257,10 +277,14 @@ impl<'a> Chain<'a> {
             Rows::Former | Rows::Entries => &mut self.entries,
         };
         let mut waiting: Option<(Row, i64)> = None;
+        let now = self.ground.now;
+        // Where a clock was ahead, an account's entries go on from there.
+        let ahead = self.latest.unwrap_or(now).max(now);
         while let Some(row) = walk.following().await? {
-            if row.place > 0
-                && row.at.is_some_and(|at| self.ground.now.duration_since(at) <= PATIENCE)
-            {
+            self.found.impossible(rows, &[row]);
+            let in_time =
+                |at| now.duration_since(at) <= PATIENCE && at.duration_since(ahead) <= PATIENCE;
+            if row.at.is_some_and(in_time) {
                 continue;
             }
             waiting = Some(waiting.map_or((row, 1), |(first, count)| (first, count + 1)));
@@ -319,6 +343,15 @@ impl Found {
                 false => format!("seal {number}"),
             };
             self.add(subject, what, stored, recomputed);
+        }
+    }
+
+    /// What no row can be, whatever is sealed.
+    fn impossible(&mut self, rows: Rows, found: &[Row]) {
+        for row in found {
+            if let Some((what, stored, wanted)) = row.impossible() {
+                self.add(rows.name(row), what, &stored, &wanted);
+            }
         }
     }
 

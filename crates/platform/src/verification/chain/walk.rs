@@ -3,15 +3,15 @@
 use crate::{
     db::Tx,
     error::Result,
-    proof::{Digest, Salts},
-    seals,
+    proof::{AuditRow, Digest, Entry, Salts},
+    seals::{self, Pages},
 };
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use uuid::Uuid;
 
 /// Rows that are read at a time.
-const PAGE: i64 = 16_384;
+const PAGE: i32 = 16_384;
 
 /// Which rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +54,43 @@ pub(super) struct Row {
     pub(super) at: Option<Timestamp>,
 }
 
+impl Row {
+    /// What no row that was recorded has: a number below the first, or a time that no
+    /// clock shows.
+    pub(super) fn impossible(&self) -> Option<(&'static str, String, &'static str)> {
+        if self.place < 1 {
+            return Some(("number", self.place.to_string(), "from 1 on"));
+        }
+        let beyond = |at: &Timestamp| [Timestamp::MIN, Timestamp::MAX].contains(at);
+        let at = self.at.filter(beyond)?;
+        let stored = if at == Timestamp::MIN { "before" } else { "after" };
+        Some(("time", format!("{stored} all time"), "one that a clock shows"))
+    }
+}
+
 /// See the module.
 pub(super) struct Walk<'a> {
-    tx: &'a Tx<'a>,
     salts: &'a Salts,
-    rows: Rows,
+    source: Source<'a>,
     ahead: VecDeque<Row>,
-    read_up_to: i64,
     exhausted: bool,
 }
 
+enum Source<'a> {
+    Former(Pages<'a, Entry>),
+    Entries(Pages<'a, Entry>),
+    Trail(Pages<'a, AuditRow>),
+}
+
 impl<'a> Walk<'a> {
-    /// Begins below every number, also one that no identity gave.
+    /// Begins with the very first, also below every number that an identity gave.
     pub(super) fn over(tx: &'a Tx<'a>, salts: &'a Salts, rows: Rows) -> Self {
-        Self { tx, salts, rows, ahead: VecDeque::new(), read_up_to: i64::MIN, exhausted: false }
+        let source = match rows {
+            Rows::Former => Source::Former(seals::book_in(tx, PAGE)),
+            Rows::Entries => Source::Entries(seals::book_in(tx, PAGE)),
+            Rows::Trail => Source::Trail(seals::trail_in(tx, PAGE)),
+        };
+        Self { salts, source, ahead: VecDeque::new(), exhausted: false }
     }
 
     /// The next rows up to this one.
@@ -90,34 +113,36 @@ impl<'a> Walk<'a> {
     async fn fill(&mut self) -> Result<bool> {
         if self.ahead.is_empty() && !self.exhausted {
             let page = self.page().await?;
-            self.read_up_to = page.last().map_or(self.read_up_to, |row| row.place);
             self.exhausted = page.is_empty();
             self.ahead.extend(page);
         }
         Ok(!self.ahead.is_empty())
     }
 
-    async fn page(&self) -> Result<Vec<Row>> {
-        if self.rows == Rows::Trail {
-            let page = seals::trail_in(self.tx, self.read_up_to, PAGE).await?;
-            let row = |row: &crate::proof::AuditRow| Row {
-                place: row.number,
-                id: Some(row.id),
-                leaf: row.leaf(self.salts),
-                at: row.created_at,
-            };
-            return Ok(page.iter().map(row).collect());
-        }
-        let page = seals::entries_in(self.tx, self.read_up_to, PAGE).await?;
-        let row = |entry: &crate::proof::Entry| Row {
+    async fn page(&mut self) -> Result<Vec<Row>> {
+        let salts = self.salts;
+        let of_entry = |entry: &Entry, leaf| Row {
             place: entry.id,
             id: None,
-            leaf: match self.rows {
-                Rows::Former => entry.leaf_of_format_1(),
-                Rows::Entries | Rows::Trail => entry.leaf(self.salts),
-            },
+            leaf,
             at: Some(entry.recorded_at),
         };
-        Ok(page.iter().map(row).collect())
+        let of_audit = |row: &AuditRow| Row {
+            place: row.number,
+            id: Some(row.id),
+            leaf: row.leaf(salts),
+            at: row.created_at,
+        };
+        Ok(match &mut self.source {
+            Source::Former(pages) => {
+                let page = pages.next().await?;
+                page.iter().map(|entry| of_entry(entry, entry.leaf_of_format_1())).collect()
+            }
+            Source::Entries(pages) => {
+                let page = pages.next().await?;
+                page.iter().map(|entry| of_entry(entry, entry.leaf(salts))).collect()
+            }
+            Source::Trail(pages) => pages.next().await?.iter().map(of_audit).collect(),
+        })
     }
 }

@@ -1,5 +1,6 @@
 -- The two halves of a transfer name each other and stand alike.
-SELECT concat('transaction ', coalesce(o.id, i.id), ', other half ' || i.id), f.what, f.stored, f.recomputed
+SELECT concat('transaction ', coalesce(o.id, i.id),
+              ', other half ' || coalesce(i.id, o.paired_transaction_id, i.paired_transaction_id)), f.what, f.stored, f.recomputed
   FROM (SELECT * FROM transactions WHERE transaction_type = 'transfer' AND direction = 'out') AS o
   FULL JOIN (SELECT * FROM transactions WHERE transaction_type = 'transfer' AND direction = 'in') AS i
        ON i.id = o.paired_transaction_id AND i.paired_transaction_id = o.id

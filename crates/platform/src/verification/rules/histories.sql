@@ -1,6 +1,6 @@
 -- Every entry of an account follows the one before.
 SELECT format('account %s, entry %s', h.account, h.id), f.what, f.stored, f.recomputed
-  FROM (SELECT *, coalesce(lag(seq) OVER history, 0) AS earlier_seq,
+  FROM (SELECT *, coalesce(lag(seq::numeric) OVER history, 0) AS earlier_seq,
                coalesce(lag(balance) OVER history, 0.00) AS earlier_balance,
                lag(recorded_at) OVER history AS earlier_at, lag(id) OVER history AS earlier_id
           FROM (SELECT id, source_id AS account, source_seq AS seq, -amount AS moved, source_balance AS balance,

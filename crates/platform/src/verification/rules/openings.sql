@@ -35,7 +35,9 @@ SELECT 'account ' || coalesce(a.id, t.id), f.what, f.stored, f.recomputed
     ('daily limit', a.daily_limit::text, t.limits ->> 'daily'),
     ('freeze scope', a.freeze_scope, t.freeze ->> 'scope'),
     ('freeze reason', a.freeze_reason, t.freeze ->> 'reason'),
-    ('freeze until', to_char(a.freeze_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    -- Eras, infinity and years of five digits, to_char would lose.
+    ('freeze until', CASE WHEN a.freeze_until BETWEEN '0001-01-01' AND '9999-12-31' THEN
+         to_char(a.freeze_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE a.freeze_until::text END,
      left(t.freeze ->> 'until', 19) || '.'
          || rpad(coalesce(substring(t.freeze ->> 'until' FROM '\.(\d{1,6})'), ''), 6, '0') || 'Z'))
        AS f (what, stored, recomputed)

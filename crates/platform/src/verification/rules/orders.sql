@@ -24,6 +24,16 @@ updated AS (
     SELECT DISTINCT ON (resource_id) resource_id AS id, details ->> 'words' AS words, details ? 'words' AS whole
       FROM audit_logs WHERE resource_type = 'transaction' AND action = 'TRANSACTION_UPDATED'
      ORDER BY resource_id, number DESC),
+-- Rows without a direction were written without the platform: they are as they were
+-- when format 2 of the seals began.
+undirected AS (
+    SELECT s.undirected AS known, s.undirected_digest AS known_digest, u.count, u.digest, s.begun_at,
+           (s.undirected, s.undirected_digest) IS DISTINCT FROM (u.count, u.digest) AS differ
+      FROM wallstreet.sealing s
+     CROSS JOIN (SELECT count(*) AS count, encode(sha256(coalesce(string_agg(sha256(convert_to(concat(
+               id, '|', account_id, '|', transaction_type, '|', amount, '|', currency, '|', status, '|',
+               to_jsonb(created_at) #>> '{}', '|', reference_number), 'UTF8')), '' ORDER BY id), '')), 'hex') AS digest
+                   FROM transactions WHERE direction IS NULL) AS u),
 ordered AS (
     SELECT * FROM transactions
      WHERE NOT (transaction_type = 'transfer' AND direction = 'in' AND paired_transaction_id IS NOT NULL)),
@@ -38,18 +48,25 @@ compared AS (
            CASE WHEN l.endings > 0 THEN l.ending ->> 'capturedAmount' ELSE l.captured END AS told_captured,
            coalesce(CASE WHEN c.at_once THEN l.rows ELSE l.endings END, 0) AS endings,
            CASE WHEN c.at_once THEN 0 ELSE 1 END AS most_endings,
+           -- Eras, infinity and years of five digits, to_char would lose.
            CASE WHEN c.whole THEN encode(substr(sha256(convert_to(concat(
                t.id, '|', t.account_id, '|', t.transaction_type, '|', t.direction, '|', t.amount, '|', t.currency, '|',
                t.reference_number, '|', t.counterparty_account_id, '|', t.paired_transaction_id, '|',
-               t.reverses_transaction_id, '|', to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(t.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10),
+               t.reverses_transaction_id, '|', CASE WHEN t.expires_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.expires_at::text END,
+               '|', CASE WHEN t.effective_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.effective_at::text END,
+               '|', CASE WHEN t.complete_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(t.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE t.complete_at::text END, chr(10),
                CASE WHEN p.id IS NOT NULL THEN concat(
                p.id, '|', p.account_id, '|', p.transaction_type, '|', p.direction, '|', p.amount, '|', p.currency, '|',
                p.reference_number, '|', p.counterparty_account_id, '|', p.paired_transaction_id, '|',
-               p.reverses_transaction_id, '|', to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-               '|', to_char(p.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), chr(10)) END),
+               p.reverses_transaction_id, '|', CASE WHEN p.expires_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.expires_at::text END,
+               '|', CASE WHEN p.effective_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.effective_at::text END,
+               '|', CASE WHEN p.complete_at BETWEEN '0001-01-01' AND '9999-12-31' THEN
+                  to_char(p.complete_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE p.complete_at::text END, chr(10)) END),
                'UTF8')), 1, 16), 'hex') END AS digest,
            CASE WHEN t.description IS NOT NULL OR t.metadata IS DISTINCT FROM '{}' THEN
                encode(substr(sha256(convert_to(concat('"' || t.description, chr(10), t.metadata), 'UTF8')), 1, 16),
@@ -113,7 +130,15 @@ SELECT f.subject, f.what, f.stored, f.recomputed
         OR w.untouched AND w.updated_at IS DISTINCT FROM w.created_at
         OR w.other_untouched AND w.other_updated_at IS DISTINCT FROM w.other_created_at)
    AND CASE WHEN w.id IS NULL THEN f.what = 'row'
-            -- Rows without a direction were written without the platform.
             WHEN w.told_id IS NULL THEN f.what = 'creating audit row' AND w.direction IS NOT NULL
             ELSE f.what NOT IN ('row', 'creating audit row')
              AND coalesce(f.differs, f.stored IS DISTINCT FROM f.recomputed AND (f.recomputed IS NOT NULL OR w.whole)) END
+UNION ALL
+SELECT 'transactions without a direction', 'number and digest', concat(u.count, ' ', u.digest),
+       concat(u.known, ' ', u.known_digest)
+  FROM undirected u WHERE u.differ
+UNION ALL
+-- Which of them is another cannot be told, but for one that is too many or too young.
+SELECT 'transaction ' || t.id, 'direction', NULL, 'in or out'
+  FROM undirected u JOIN transactions t ON t.direction IS NULL
+ WHERE u.differ AND (u.known = 0 OR (t.created_at < u.begun_at AT TIME ZONE 'UTC') IS NOT TRUE)

@@ -19,3 +19,8 @@ SELECT 'entry ' || id, 'rounding of its transaction', 'entry number ' || place, 
   FROM (SELECT id, row_number() OVER (PARTITION BY transaction_id ORDER BY id) AS place
           FROM wallstreet.entries WHERE source_seq IS NULL AND target_seq IS NULL) AS coins
  WHERE place > 1
+UNION ALL
+SELECT 'currency ' || r.currency, 'row of rounding', 'there', 'only for a currency of the book'
+  FROM wallstreet.rounding r
+ WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.currency = r.currency)
+   AND NOT EXISTS (SELECT FROM wallstreet.exchanges x WHERE r.currency IN (x.source_currency, x.target_currency))

@@ -17,11 +17,13 @@ days AS (
     SELECT account_id, max(greatest(made, CASE WHEN released > 0 THEN ended END)) AS newest
       FROM orders GROUP BY account_id),
 spent AS (
-    SELECT d.account_id, d.newest - date '1970-01-01' AS day,
+    -- Of a day that no calendar of ours has, nothing can be reckoned; `orders` names it.
+    SELECT d.account_id, CASE WHEN d.ours THEN d.newest - date '1970-01-01' END AS day,
            coalesce(sum(o.amount - o.released) FILTER (WHERE o.made = d.newest), 0.00) AS amount,
-           coalesce(sum(o.amount) FILTER (WHERE o.made < d.newest
-                                            AND o.created_at >= d.newest - interval '1 hour'), 0.00) AS late
-      FROM days d JOIN orders o USING (account_id) GROUP BY d.account_id, d.newest),
+           coalesce(sum(o.amount) FILTER (WHERE o.made < d.newest AND
+               CASE WHEN d.ours THEN o.created_at >= d.newest - interval '1 hour' END), 0.00) AS late
+      FROM (SELECT *, newest BETWEEN '0002-01-01' AND '9999-12-31' AS ours FROM days) AS d
+      JOIN orders o USING (account_id) GROUP BY d.account_id, d.newest, d.ours),
 differing AS (
     SELECT a.id AS account_id, a.spent_day, a.spent_amount, s.day, s.amount, s.late
       FROM accounts a LEFT JOIN spent s ON s.account_id = a.id
@@ -46,7 +48,7 @@ since AS (
       FROM (SELECT *, max(steps) OVER (PARTITION BY account_id) AS last FROM counted) AS c
      WHERE steps = last AND last > 0),
 after_step AS (
-    SELECT account_id, newest - date '1970-01-01' AS day,
+    SELECT account_id, CASE WHEN newest BETWEEN '0002-01-01' AND '9999-12-31' THEN newest - date '1970-01-01' END AS day,
            coalesce(sum(amount) FILTER (WHERE day = newest), 0.00) AS amount
       FROM since GROUP BY account_id, newest)
 SELECT 'account ' || d.account_id, f.what, f.stored, f.recomputed

@@ -120,17 +120,48 @@ fn values(table: &str, column: &str, kind: &str, longest: i32) -> Vec<String> {
     let (own, saved) = (format!("e.{column}"), saved(table));
     let mut values = match kind {
         "numeric" => {
-            vec![format!("coalesce({own}, 0) + 1"), format!("coalesce({own}, 0) - 0.01")]
+            vec![
+                format!("coalesce({own}, 0) + 1"),
+                format!("coalesce({own}, 0) - 0.01"),
+                "'NaN'".to_owned(),
+            ]
         }
         "bigint" | "integer" | "smallint" => {
-            vec![format!("coalesce({own}, 0) + 1"), format!("coalesce({own}, 0) - 1")]
+            let (least, most) = match kind {
+                "bigint" => ("-9223372036854775808", "9223372036854775807"),
+                "integer" => ("-2147483648", "2147483647"),
+                _ => ("-32768", "32767"),
+            };
+            // Beyond the ends of the type, there is nothing to add.
+            vec![
+                format!("coalesce({own}, 0) + 1"),
+                format!("coalesce({own}, 0) - 1"),
+                format!("'{least}'"),
+                format!("'{most}'"),
+            ]
         }
-        "uuid" => vec!["gen_random_uuid()".to_owned()],
-        "jsonb" => vec![r#"'{"edited": 1}'"#.to_owned()],
+        "uuid" => vec![
+            "gen_random_uuid()".to_owned(),
+            "'00000000-0000-0000-0000-000000000000'".to_owned(),
+            "'ffffffff-ffff-ffff-ffff-ffffffffffff'".to_owned(),
+        ],
+        "jsonb" => [r#"{"edited": 1}"#, "[]", "null", "7", r#""userId""#]
+            .map(|value| format!("'{value}'::jsonb"))
+            .into(),
         "bytea" => vec![format!("sha256(coalesce({own}, ''))")],
         "timestamp without time zone" | "timestamp with time zone" => {
             let some = format!("coalesce({own}, '2026-01-15 12:00:00')");
-            vec![format!("{some} + interval '1 microsecond'"), format!("{some} - interval '1 day'")]
+            vec![
+                format!("{some} + interval '1 microsecond'"),
+                format!("{some} - interval '1 day'"),
+                // What a text of it may lose: the era, five digits of a year, infinity.
+                format!("(to_char({some}, 'YYYY-MM-DD HH24:MI:SS.US') || ' BC')::{kind}"),
+                format!("{some} + interval '10000 years'"),
+                "'infinity'".to_owned(),
+                "'-infinity'".to_owned(),
+                "'294276-12-31 23:59:59.999999'".to_owned(),
+                "'4714-11-24 00:00:00 BC'".to_owned(),
+            ]
         }
         "character varying" | "text" => {
             vec![format!("left('Z' || coalesce({own}, ''), {longest})"), "''".to_owned()]
@@ -164,7 +195,8 @@ pub async fn of_columns(client: &Client, columns: Vec<Column>, every: bool) -> V
                   WHERE $2 OR place = 1 AND (NOT empty OR $3) ORDER BY key",
                 saved = saved(table),
             );
-            for row in client.query(&rows, &[value, &every, &(place == 0)]).await.unwrap() {
+            let of_empty = place == 0 || value.contains("infinity");
+            for row in client.query(&rows, &[value, &every, &of_empty]).await.unwrap() {
                 let named: String = row.get(0);
                 let sql = format!(
                     "UPDATE {table} e SET {column} = {value} WHERE {key}::text = '{named}'"

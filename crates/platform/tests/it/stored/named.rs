@@ -4,7 +4,7 @@ use super::edits::Edit;
 use tokio_postgres::Client;
 
 /// What is done, to which row `{key}`, and how that is found.
-const EDITS: [(&str, &str, &str); 19] = [
+const EDITS: [(&str, &str, &str); 25] = [
     (
         "an account of somebody else",
         "UPDATE accounts SET user_id = (SELECT id FROM users WHERE email = 'bob@example.com') WHERE id = '{key}'",
@@ -115,6 +115,42 @@ const EDITS: [(&str, &str, &str); 19] = [
          UPDATE accounts SET balance = balance + 5, available_balance = available_balance + 5,
                 entry_count = entry_count + 1, newest_entry_at = now() WHERE id = '{key}'",
         "SELECT id FROM accounts WHERE balance > 0 AND currency = 'USD'",
+    ),
+    (
+        "an end of the same date before Christ",
+        "UPDATE transactions SET expires_at = (to_char(expires_at, 'YYYY-MM-DD HH24:MI:SS.US') || ' BC')::timestamptz
+          WHERE '{key}' IN (id::text, paired_transaction_id::text)",
+        "SELECT id FROM transactions WHERE expires_at IS NOT NULL AND direction = 'out' AND status = 'pending'",
+    ),
+    (
+        "an end that is never, where there was none",
+        "UPDATE transactions SET expires_at = 'infinity' WHERE '{key}' IN (id::text, paired_transaction_id::text)",
+        "SELECT id FROM transactions WHERE expires_at IS NULL AND direction = 'out' AND status = 'pending'",
+    ),
+    (
+        "a transaction of before the platform",
+        "INSERT INTO transactions SELECT (jsonb_populate_record(t, jsonb_build_object('id', '{key}', 'direction', NULL,
+                'paired_transaction_id', NULL, 'counterparty_account_id', NULL, 'reverses_transaction_id', NULL,
+                'captured_amount', NULL, 'reversed_amount', 0))).* FROM transactions t WHERE status = 'completed' LIMIT 1",
+        "SELECT '00000000-0000-4000-8000-000000000008'",
+    ),
+    (
+        "nothing carried of a currency that nobody has",
+        "INSERT INTO wallstreet.rounding VALUES ('{key}', 0)",
+        "SELECT 'ZZZ'",
+    ),
+    (
+        "an entry of the lowest number",
+        "INSERT INTO wallstreet.entries SELECT (jsonb_populate_record(e, '{\"id\": {key}}')).*
+           FROM wallstreet.entries e ORDER BY id LIMIT 1",
+        "SELECT '-9223372036854775808'",
+    ),
+    (
+        "an audit row of the lowest number",
+        "INSERT INTO audit_logs SELECT (jsonb_populate_record(l,
+                '{\"number\": {key}, \"id\": \"00000000-0000-4000-8000-000000000007\", \"action\": \"LOGIN_SUCCESS\"}')).*
+           FROM audit_logs l WHERE resource_type = 'user' ORDER BY number LIMIT 1",
+        "SELECT '-9223372036854775808'",
     ),
 ];
 

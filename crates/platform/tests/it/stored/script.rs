@@ -11,7 +11,7 @@ use testkit::skipped;
 use tokio_postgres::Client;
 
 /// The tables that `docs/proof.md` has exported.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "accounts",
     "transactions",
     "audit_logs",
@@ -20,6 +20,7 @@ const TABLES: [&str; 8] = [
     "wallstreet.rounding",
     "wallstreet.seals",
     "wallstreet.sealing",
+    "wallstreet.migrations",
 ];
 
 /// Runs the script's own `main` for each line, in one process: starting one a time
