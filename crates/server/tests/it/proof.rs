@@ -169,6 +169,7 @@ fn export(api: &Api, home: &Path) -> bool {
         "wallstreet.rounding",
         "wallstreet.seals",
         "wallstreet.sealing",
+        "wallstreet.migrations",
     ];
     let tables = tables.map(table);
     let script = home.join("export.sql");
