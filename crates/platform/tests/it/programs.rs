@@ -4,7 +4,7 @@ use crate::money::draft;
 use jiff::SignedDuration;
 use ledger::Kind;
 use platform::{
-    Actor, Environment, Error, Origin, Permission, Settings,
+    Actor, Environment, Error, Origin, Permission, Settings, Shares,
     accounts::{self, AccountType},
     api_keys::{self, ApiKey, KeyChange, KeyName, NewApiKey},
     audit_logs,
@@ -276,8 +276,8 @@ async fn whoever_holds_the_rows_of_keys_holds_up_nobody() {
 
 #[tokio::test]
 async fn in_production_a_user_does_not_lift_the_limit_of_their_own_key() {
-    let production = Settings { environment: Environment::Production, ..settings() };
-    let bank = bank_with(production).await;
+    let (environment, shares) = (Environment::Production, Shares::default());
+    let bank = bank_with(Settings { environment, shares, ..settings() }).await;
     let (ada, admin) = (bank.user("ada@example.com").await, bank.admin().await);
     for (limit, allowed) in [(0, false), (1, true), (10_000, true), (10_001, false)] {
         let wanted = || NewApiKey { rate_limit: limit, ..new(&[]) };

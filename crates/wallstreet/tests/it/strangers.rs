@@ -49,7 +49,7 @@ fn growth(server: &Running, count: usize, send: impl Fn(usize) + Sync) -> u64 {
                 scope.spawn(move || send(number))
             })
             .collect();
-        let ended: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+        let ended: Vec<_> = senders.into_iter().map(thread::ScopedJoinHandle::join).collect();
         done.store(true, Ordering::Relaxed);
         let grown = watch.join().unwrap();
         assert!(ended.iter().all(Result::is_ok));
