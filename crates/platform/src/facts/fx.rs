@@ -1,6 +1,6 @@
 //! A rate or a quote, as the audit trail is told of it.
 
-use super::vocabulary::raw;
+use super::news::raw;
 use jiff::Timestamp;
 use ledger::{Amount, Currency, Rate, Spread};
 use serde::{Serialize, Serializer};

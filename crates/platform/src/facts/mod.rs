@@ -7,6 +7,7 @@
 
 mod fx;
 mod movement;
+mod news;
 mod vocabulary;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! A movement of money, as the audit trail and the world are told of it. What else
 //! happened, and who hears of it, is on the page of [`super::vocabulary`].
 
-use super::{Party, vocabulary::raw};
+use super::{Party, news::raw};
 use crate::proof::Digest;
 use jiff::Timestamp;
 use ledger::{

@@ -1,15 +1,16 @@
 //! The vocabulary of the bank: every fact there is, its line in the audit
 //! trail, and what the world may know of it. One page, and a snapshot test of it.
 
-use super::{AuditLine, News, Party, fx::Offer, movement::Movement};
+use super::{
+    AuditLine, News,
+    fx::Offer,
+    movement::Movement,
+    news::{both, later_news, own, raw},
+};
 use crate::{actor::Role, proof::Digest};
 use jiff::Timestamp;
 use ledger::{AccountId, Amount, Currency, Kind, Limits, Status, TransactionId, UserId};
-use serde::Serialize;
-use serde_json::{
-    Value, json,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// What can happen. Closed: an arm says its audit line, and its news if the
@@ -482,26 +483,4 @@ fn told(limits: &Limits) -> Value {
         "perTransaction": limits.per_transaction.map(|limit| limit.to_string()),
         "daily": limits.daily.map(|limit| limit.to_string()),
     })
-}
-
-fn own(names: &'static str, user_id: UserId, resource_id: Uuid, payload: &Value) -> News {
-    News { names, parties: vec![Party { user_id, resource_id, payload: raw(payload) }] }
-}
-
-/// As it is sent and stored.
-pub(super) fn raw(told: &impl Serialize) -> Box<RawValue> {
-    to_raw_value(told).expect("names are text and numbers finite")
-}
-
-/// The world may know of what was ordered for later what the trail says of it.
-fn later_news(names: &'static str, owner: UserId, id: Uuid, details: Value) -> News {
-    let mut payload = details;
-    payload["id"] = json!(id);
-    payload["userId"] = json!(owner);
-    own(names, owner, id, &payload)
-}
-
-fn both(names: &'static str, movement: &Movement, paired: Option<&Movement>) -> News {
-    let parties = [Some(movement), paired].into_iter().flatten().map(Movement::party).collect();
-    News { names, parties }
 }

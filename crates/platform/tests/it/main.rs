@@ -31,6 +31,7 @@ mod quotas;
 mod schedules;
 mod schema;
 mod seals;
+mod shares;
 mod stored;
 mod trail;
 mod verification;

@@ -7,8 +7,8 @@ use crate::money::{draft, order, transfer};
 use jiff::SignedDuration;
 use ledger::{Amount, Kind, Status, TransactionId};
 use platform::{
-    Actor, Error, PendingSettings, Platform, Quota, Settings, Shares,
-    accounts::{self, Account, AccountType},
+    Actor, Error, PendingSettings, Platform, Quota, Settings,
+    accounts::Account,
     migrations,
     orders::{self, Draft},
     transactions::{self, Description, Metadata, Transaction},
@@ -484,34 +484,4 @@ async fn a_limit_of_none_is_none() {
         assert_eq!(announce(&bank, &ada, &account, 1_000, true).await, ["done"; 1_000]);
     }
     assert_sound(&bank.client().await).await;
-}
-
-#[tokio::test]
-async fn a_user_has_so_many_open_accounts_and_no_more_also_when_asking_at_once() {
-    let shares = Shares { accounts: 3, ..Shares::default() };
-    let bank = bank_with(Settings { shares, ..settings() }).await;
-    let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);
-    let open = |by: &Actor| {
-        let (platform, by) = (bank.platform.clone(), by.clone());
-        tokio::spawn(async move {
-            accounts::open(&platform, &by, AccountType::Savings, None, None).await
-        })
-    };
-    let mut opened = Vec::new();
-    for asked in (0..8).map(|_| open(&ada)).collect::<Vec<_>>() {
-        match asked.await.unwrap() {
-            Ok(outcome) => opened.push(outcome.value),
-            Err(error) => assert_eq!(error.code(), "validation_failed"),
-        }
-    }
-    assert_eq!(opened.len(), 3);
-    open(&bob).await.unwrap().unwrap();
-    // A closed one makes room, and an administrator needs none.
-    accounts::close(&bank.platform, &ada, opened[0].id).await.unwrap();
-    open(&ada).await.unwrap().unwrap();
-    open(&ada).await.unwrap().unwrap_err();
-    let root = bank.admin().await;
-    for _ in 0..4 {
-        open(&root).await.unwrap().unwrap();
-    }
 }
