@@ -75,7 +75,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The most connections at once. One address gets a quarter of them and at least
     /// 16, proxies and this machine all; when all are taken, a newcomer gets the place
-    /// of whoever holds most.
+    /// of one that nobody needs, strangers first.
     pub max_connections: usize,
     /// The most bytes of large bodies held at once; at least 16 MiB. One caller or
     /// address gets a quarter of them, and 8 MiB always.

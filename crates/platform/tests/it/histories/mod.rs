@@ -1,4 +1,4 @@
-//! Concurrent histories: clients of two servers on one database ask at random of
+//! Concurrent histories: clients of four servers on one database ask at random of
 //! a few accounts, and everything that they were told is held against a bank that
 //! works alone. `cargo xtask fire model` runs it for longer.
 
