@@ -1138,4 +1138,16 @@ ALTER TABLE wallstreet.schedules
 INSERT INTO wallstreet.migrations (number, name, checksum)
     VALUES (17, '017_completions', 'de8ef895afe62c1819dae29f7bad53aa43f5d027ad07c60bc5e4ae73d9ec4764');
 
+-- 018_account_index
+
+-- One index for the transactions of an account, not two: the documented
+-- `idx_transactions_account_id` also has their order, newest first, which lists
+-- read. Each transfer writes two index entries less. It holds the lock of a
+-- rename, and builds nothing.
+DROP INDEX idx_transactions_account_id;
+ALTER INDEX transactions_account_newest RENAME TO idx_transactions_account_id;
+
+INSERT INTO wallstreet.migrations (number, name, checksum)
+    VALUES (18, '018_account_index', '4fd7be114a9c6aa20ff5067ff742cb91acc3aecd0a004603d8aab3e323d91a35');
+
 COMMIT;

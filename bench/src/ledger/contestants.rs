@@ -50,6 +50,9 @@ pub fn run(
             figures.note(format!("bulk was left out: {why}"));
             continue;
         }
+        if product.is_some() {
+            setting.open(&name)?.until_sealed()?;
+        }
         let mut acknowledged = 0;
         for shot in shots {
             let seed = Random::new(figures.runs.len() as u64).next();

@@ -1,6 +1,7 @@
 //! A database, asked one question at a time.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, Row, types::ToSql};
 
@@ -37,6 +38,20 @@ impl<'r> Database<'r> {
     pub fn number(&self, sql: &str) -> Result<i64> {
         let rows = self.query(sql, &[])?;
         Ok(rows.first().context("a query found nothing")?.try_get(0)?)
+    }
+
+    /// Waits until the product has sealed what was there before it: work that a copy brings along is not what is
+    /// measured. What is sealed while it is measured counts.
+    pub fn until_sealed(&self) -> Result<()> {
+        const LEFT: &str = "SELECT count(*) FROM wallstreet.entries
+             WHERE id > coalesce((SELECT max(last_entry) FROM wallstreet.seals), 0)";
+        for _ in 0..600 {
+            if self.number(LEFT)? == 0 {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        bail!("after five minutes there are still entries without a seal")
     }
 }
 

@@ -3,35 +3,17 @@
 use super::{
     book::{self, Counts},
     contestants::{BEFORE, Field, warm_up},
-    database::Database,
     figures::Growth,
     plan::{Contestant, Plan, Shot},
     seed::{self, ACCOUNTS},
     setting::Setting,
 };
 use crate::{random::Random, workload::Workload};
-use anyhow::{Context, Result, bail, ensure};
-use std::time::Duration;
+use anyhow::{Result, ensure};
 
 /// Rounds of their own, since the two figures stand alone.
 const ROUNDS: usize = 3;
 const SHOT: Shot = Shot { connections: 256, pool: 0 };
-
-/// Waits until the product has caught up with what was there before it: what it does in the background is not what is
-/// measured.
-fn until_sealed(database: &Database<'_>) -> Result<()> {
-    const LEFT: &str = "SELECT count(*) FROM wallstreet.entries
-         WHERE id > coalesce((SELECT max(last_entry) FROM wallstreet.seals), 0)";
-    for _ in 0..600 {
-        let rows = database.query(LEFT, &[])?;
-        let left: i64 = rows.first().context("a count is a row")?.try_get(0)?;
-        if left == 0 {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    bail!("after five minutes there are still entries without a seal")
-}
 
 /// Fills one bank, leaves another empty, and loads them in turn.
 pub fn run(setting: &mut Setting, plan: &Plan, transactions: usize) -> Result<Growth> {
@@ -56,7 +38,7 @@ pub fn run(setting: &mut Setting, plan: &Plan, transactions: usize) -> Result<Gr
                 warm_up(setting, name)?;
                 acknowledged[place] += i64::try_from(BEFORE)?;
             }
-            until_sealed(&setting.open(name)?)?;
+            setting.open(name)?.until_sealed()?;
             let seed = Random::new((1000 + 2 * round + place) as u64).next();
             let field = Field { setting, plan, workload: Workload::Uniform, database: name, seed };
             let measured = field.run(Contestant::Product, SHOT, Some(&product))?;

@@ -27,6 +27,7 @@ pub fn run(setting: &mut Setting, plan: &Plan) -> Result<Vec<Reading>> {
     eprintln!("bench: reads: an account with {} transactions", 2 * ROUNDS);
     seed::add_rounds(&database, setting.user, 2, ROUNDS, |_| ())?;
     let product = setting.product(&name)?;
+    database.until_sealed()?;
     let mut tasks = Vec::new();
     for depth in DEPTHS {
         let first = database.query(

@@ -64,6 +64,7 @@ pub const ALL: &[Migration] = migrations![
     15 "015_time",
     16 "016_quotas",
     17 "017_completions",
+    18 "018_account_index",
 ];
 
 /// A step that was just taken, up or down.

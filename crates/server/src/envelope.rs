@@ -6,8 +6,9 @@
 
 use crate::{App, front::Next, origin, problem::Problem, reply::Success};
 use axum::{
-    extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     response::Response,
 };
 use platform::{Environment, Origin};
@@ -17,6 +18,10 @@ use tracing::Instrument;
 /// Names one request, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
 /// For answers that are data: a browser must neither run nor frame them.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -24,20 +29,23 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; frame-ancestors 'none
 pub(crate) async fn frame(app: App, mut request: Request, next: impl Next) -> Response {
     let origin = origin::of(&request, &app.settings.trusted_proxies);
     let trace = origin::traceparent(request.headers());
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let span = tracing::debug_span!(
         "request",
         method = %request.method(),
-        path = path.unwrap_or("-"),
+        path = tracing::field::Empty,
         request_id = origin.request_id,
         trace_id = trace.as_deref().and_then(|trace| trace.get(3..35)),
     );
+    let is_head = request.method() == Method::HEAD;
     let private = request.uri().path().starts_with("/api/v1");
     request.extensions_mut().insert(origin.clone());
     let started = Instant::now();
     let answer = next.run(request).instrument(span.clone()).await;
     let _inside = span.entered();
     let mut response = dress(&app, &origin, answer);
+    if is_head {
+        without_body(&mut response);
+    }
     let elapsed = started.elapsed();
     app.requests.note(response.status().as_u16(), elapsed);
     tracing::debug!(status = response.status().as_u16(), ?elapsed, "answered");
@@ -77,19 +85,30 @@ fn dress(app: &App, origin: &Origin, mut response: Response) -> Response {
     framed
 }
 
+/// Leaves the length of a body, and not the body. The router took the body of a handler
+/// away before it was framed.
+fn without_body(response: &mut Response) {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    *response.body_mut() = Body::empty();
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
+/// About how many headers an answer gets here and on its way out.
+const HEADERS: usize = 12;
+
 /// The browser headers. What a handler has set itself stays.
 fn protect(headers: &mut HeaderMap, environment: Environment, private: bool) {
+    headers.reserve(HEADERS);
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(header::REFERRER_POLICY, "no-referrer");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(
-        HeaderName::from_static("permissions-policy"),
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    );
+    set(CROSS_ORIGIN_OPENER_POLICY, "same-origin");
+    set(PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
     if private {
         set(header::CACHE_CONTROL, "no-store");
     }

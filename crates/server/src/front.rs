@@ -5,13 +5,19 @@
 //! server's time under load.
 
 use crate::{
-    App,
+    App, Routes,
     admission::{self, Operations},
     caller, envelope, limits,
     query::{self, Unqueried},
     shield,
 };
-use axum::{extract::Request, middleware, response::Response};
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware,
+    response::Response,
+};
+use futures_util::FutureExt;
+use tower::ServiceExt;
 
 /// What comes after a step.
 pub(crate) trait Next: Send + 'static {
@@ -30,8 +36,9 @@ where
 }
 
 /// The outermost: what every request is given and every answer carries.
-pub(crate) async fn outside(app: App, request: Request, next: middleware::Next) -> Response {
-    envelope::frame(app, request, move |request| next.run(request)).await
+pub(crate) async fn outside(app: App, request: Request, routes: Routes) -> Response {
+    let next = |request| routes.oneshot(request).map(|Ok(response)| response);
+    envelope::frame(app, request, next).await
 }
 
 /// All that stands between the frame and the handler.
@@ -41,6 +48,9 @@ pub(crate) async fn inside(
     request: Request,
     next: middleware::Next,
 ) -> Response {
+    if let Some(path) = request.extensions().get::<MatchedPath>() {
+        tracing::Span::current().record("path", path.as_str());
+    }
     let operation = operations.find(&request);
     let (who, counted, sent) = (app.clone(), app.clone(), app);
     let handler = move |request| next.run(request);

@@ -42,22 +42,26 @@ use admission::Operations;
 use api::metrics::Requests;
 use axum::{
     Router,
-    extract::FromRef,
+    extract::{FromRef, Request},
     http::{HeaderValue, header},
     middleware,
+    response::Response,
 };
 use budget::Budget;
+use futures_util::FutureExt;
 use limits::Limits;
 use platform::{Environment, Platform};
 use query::Unqueried;
 use std::{
     collections::HashSet,
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
+use tower::{Layer, service_fn, util::BoxCloneSyncService};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 /// What the operator decides about HTTP.
@@ -145,7 +149,11 @@ impl FromRef<App> for Platform {
 
 /// The whole API as a service, without connections: for tests.
 pub fn router(platform: Platform, settings: Settings) -> Router {
-    assemble(&App::new(platform, settings))
+    let app = App::new(platform, settings);
+    let routes = assemble(&app);
+    Router::new().fallback_service(service_fn(move |request| {
+        front::outside(app.clone(), request, routes.clone()).map(Ok::<_, Infallible>)
+    }))
 }
 
 /// The API document: OpenAPI 3.1, as readable JSON.
@@ -158,18 +166,19 @@ pub fn errors() -> String {
     catalogue::page()
 }
 
+/// What [`front::outside`] stands around. That is no layer of the router: there each step
+/// would be copied for every request, with everything inside it.
+type Routes = BoxCloneSyncService<Request, Response, Infallible>;
+
 /// Health and metrics alone.
-fn assemble_health(app: &App) -> Router {
-    let around = app.clone();
-    Router::from(routes::open())
+fn assemble_health(app: &App) -> Routes {
+    let routes: Router = Router::from(routes::open())
         .route_layer(middleware::from_fn(admission::only_without_body))
-        .layer(middleware::from_fn(move |request, next| {
-            front::outside(around.clone(), request, next)
-        }))
-        .with_state(app.clone())
+        .with_state(app.clone());
+    Routes::new(routes)
 }
 
-fn assemble(app: &App) -> Router {
+fn assemble(app: &App) -> Routes {
     let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
     let mut tried = HashSet::new();
     let table = routes::table(|doors| {
@@ -183,16 +192,12 @@ fn assemble(app: &App) -> Router {
         let bodiless = middleware::from_fn(admission::only_without_body);
         router = router.merge(docs::routes().route_layer(bodiless));
     }
-    let (within, around) = (app.clone(), app.clone());
-    router
-        .layer(middleware::from_fn(move |request, next| {
-            front::inside(within.clone(), (unqueried.clone(), operations.clone()), request, next)
-        }))
-        .layer(cors(&app.settings.cors_origins))
-        .layer(middleware::from_fn(move |request, next| {
-            front::outside(around.clone(), request, next)
-        }))
-        .with_state(app.clone())
+    let within = app.clone();
+    let inside = middleware::from_fn(move |request, next| {
+        front::inside(within.clone(), (unqueried.clone(), operations.clone()), request, next)
+    });
+    let routes: Router = router.layer(inside).with_state(app.clone());
+    Routes::new(cors(&app.settings.cors_origins).layer(routes))
 }
 
 /// Cookies play no part here, so credentials are never allowed.

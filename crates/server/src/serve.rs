@@ -3,13 +3,12 @@
 //! Who gets in is the business of [`crate::places`].
 
 use crate::{
-    App, Settings, assemble, assemble_health, envelope,
+    App, Routes, Settings, assemble, assemble_health, envelope, front,
     linger::Lingering,
     places::{Doing, Guest, Place, Places},
     problem::Problem,
 };
 use axum::{
-    Router,
     body::{Body, Bytes, HttpBody},
     extract::ConnectInfo,
     http::{HeaderValue, StatusCode, header},
@@ -40,7 +39,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tower::ServiceExt;
 
 /// How long a client may take to send a request's head; closes idle connections too.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,10 +83,10 @@ pub async fn serve(
     let places = Places::among(settings.max_connections, trusted.clone());
     let app = App::new(platform, settings);
     let graceful = GracefulShutdown::new();
-    let api = Server { app: app.clone(), router: assemble(&app), places };
+    let api = Server { app: app.clone(), routes: assemble(&app), places };
     let health = Server {
         app: app.clone(),
-        router: assemble_health(&app),
+        routes: assemble_health(&app),
         places: Places::among(HEALTH_CONNECTIONS, trusted),
     };
     let Listeners { api: api_listener, health: health_listener } = listeners;
@@ -115,7 +113,7 @@ pub async fn serve(
 /// What answers at one port.
 struct Server {
     app: App,
-    router: Router,
+    routes: Routes,
     places: Arc<Places>,
 }
 
@@ -137,8 +135,8 @@ impl Server {
                 continue;
             };
             stream.set_nodelay(true).ok();
-            let (app, router) = (self.app.clone(), self.router.clone());
-            let visit = Arc::new(Visit { app, router, peer, place, left: Mutex::default() });
+            let (app, routes) = (self.app.clone(), self.routes.clone());
+            let visit = Arc::new(Visit { app, routes, peer, place, left: Mutex::default() });
             tokio::spawn(visit.last(stream, graceful.watcher()));
         }
     }
@@ -147,7 +145,7 @@ impl Server {
 /// One connection.
 struct Visit {
     app: App,
-    router: Router,
+    routes: Routes,
     peer: SocketAddr,
     place: Place,
     /// What nobody read of the last body, if that is worth reading.
@@ -222,12 +220,12 @@ impl Visit {
         if !guest.is_known() {
             request.extensions_mut().insert(Arc::clone(guest));
         }
+        let app = self.app.clone();
         let mut response = if refused {
             let full = |_| async { too_many_connections().into_response() };
-            envelope::frame(self.app.clone(), request, full).await
+            envelope::frame(app, request, full).await
         } else {
-            let Ok(response) = self.router.clone().oneshot(request).await;
-            response
+            front::outside(app, request, self.routes.clone()).await
         };
         if guest.has_unread() {
             self.read_rest().await;

@@ -1,5 +1,7 @@
 //! Bytes of a known number, written as lower-case hexadecimal digits.
 
+use std::fmt;
+
 /// The bytes of a text of exactly as many digits.
 pub(super) fn parse<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
@@ -13,11 +15,18 @@ pub(super) fn parse<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// The digits of some bytes. Every entry and audit row has some of them hashed.
-pub(super) fn digits(bytes: &[u8]) -> String {
+/// Writes the digits of some bytes, as many at once as a hash has: every entry and
+/// audit row has some of them hashed.
+pub(super) fn write(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let both = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    bytes.iter().flat_map(both).map(char::from).collect()
+    for bytes in bytes.chunks(32) {
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(str::from_utf8(&text[..2 * bytes.len()]).map_err(|_| fmt::Error)?)?;
+    }
+    Ok(())
 }
 
 /// Declares what is so written and read.
@@ -29,7 +38,7 @@ macro_rules! hexadecimal {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&$crate::proof::hex::digits(&self.0))
+                $crate::proof::hex::write(&self.0, f)
             }
         }
 

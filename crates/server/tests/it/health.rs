@@ -20,6 +20,8 @@ async fn a_healthy_service_says_so_everywhere() {
     insta::assert_snapshot!(detailed.expect(200).data(), @r#"{"services":{"api":"healthy","database":"healthy","redis":"disabled"},"status":"healthy"}"#);
     let head = anyone.send("HEAD", "/health", &[], "").await;
     assert_eq!((head.expect(200).text.as_str(), head.body.is_null()), ("", true));
+    let whole = anyone.get("/health").await.text.len().to_string();
+    assert_eq!(head.header("content-length"), Some(whole), "of the whole answer");
 }
 
 #[tokio::test]
