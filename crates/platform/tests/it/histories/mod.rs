@@ -27,6 +27,9 @@ const CLIENTS: usize = 24;
 /// The most of one history; then the next one begins in a new database.
 const ROUND: usize = 10_000;
 
+/// After how long without a cut there is one.
+const STILL: Duration = Duration::from_secs(2);
+
 /// A number from the environment, for the long runs.
 pub fn asked(name: &str, usual: usize) -> usize {
     env::var(name).map_or(usual, |text| text.parse().unwrap())
@@ -80,13 +83,19 @@ async fn world(bank: &Bank) -> Arc<World> {
     })
 }
 
-/// Cuts all connections of both servers again and again, until told to stop.
-async fn cut(bank: &Bank, stop: Arc<AtomicBool>, mut random: Random) {
+/// Cuts all connections of all servers again and again, until told to stop: after up to
+/// 300 questions with their answers, so that a slow machine gets as far between two
+/// cuts as a fast one; but where nothing moves, after two seconds.
+async fn cut(bank: &Bank, world: &World, stop: Arc<AtomicBool>, mut random: Random) {
     const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND application_name = 'wallstreet'";
     let client = bank.client().await;
     while !stop.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(u64::try_from(random.below(300)).unwrap())).await;
+        let until = world.ticks.load(Ordering::Relaxed) + random.below(600) as u64;
+        let waits = Instant::now();
+        while world.ticks.load(Ordering::Relaxed) < until && waits.elapsed() < STILL {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         client.query(CUT, &[]).await.unwrap();
     }
 }
@@ -112,7 +121,7 @@ async fn history(operations: usize, seed: u64, faulty: bool) -> Vec<String> {
         stop.store(true, Ordering::Relaxed);
         records
     };
-    let (records, ()) = tokio::join!(all, cut(&bank, Arc::clone(&stop), Random(seed)));
+    let (records, ()) = tokio::join!(all, cut(&bank, &world, Arc::clone(&stop), Random(seed)));
     let client = bank.client().await;
     let took = began.elapsed();
     let rows = check::rows(&client).await;
