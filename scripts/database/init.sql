@@ -15,6 +15,10 @@ BEGIN
     IF current_setting('server_version_num')::integer < 140000 THEN
         RAISE EXCEPTION 'PostgreSQL 14 or later is needed; this is %', current_setting('server_version');
     END IF;
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'a database in UTF8 is needed; this is in %', current_setting('server_encoding')
+            USING HINT = 'Make one with: createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8';
+    END IF;
     IF to_regclass('public.users') IS NOT NULL OR to_regclass('wallstreet.migrations') IS NOT NULL THEN
         RAISE EXCEPTION 'this database is not empty'
             USING HINT = 'Use an empty database, or bring this one up to date with: wallstreet migrate up';

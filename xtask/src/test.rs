@@ -22,7 +22,7 @@ pub fn run(arguments: &[&str]) -> Result<bool> {
     println!("xtask: PostgreSQL, fmt, clippy, tests");
     let mut skipped = BTreeSet::new();
     let mut failed = Vec::new();
-    faketime();
+    tools();
     if let Err(why) = postgresql() {
         skipped.insert(format!("every test that needs PostgreSQL fails: {why}"));
     }
@@ -110,19 +110,21 @@ fn postgresql() -> Result<(), String> {
     found().map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Makes sure, where that is allowed, that a program can be shown another time; the tests
-/// that need it say so where it is missing.
-fn faketime() {
-    let present = || works(Command::new("faketime").arg("--version"));
-    if present() || !works(Command::new("apt-get").arg("--version")) || !is_root() {
-        return;
-    }
-    println!("xtask: installing faketime with apt-get");
-    for arguments in [&["update"][..], &["install", "faketime"]] {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments);
-        if !works(&mut apt) {
-            return;
+/// Installs, where that is allowed, what some tests are run against; they say so where it is
+/// missing.
+fn tools() {
+    for (program, package) in [("faketime", "faketime"), ("pgbouncer", "pgbouncer")] {
+        let present = works(Command::new(program).arg("--version"));
+        if present || !works(Command::new("apt-get").arg("--version")) || !is_root() {
+            continue;
+        }
+        println!("xtask: installing {package} with apt-get");
+        for arguments in [&["update"][..], &["install", package]] {
+            let mut apt = Command::new("apt-get");
+            apt.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments);
+            if !works(&mut apt) {
+                break;
+            }
         }
     }
 }

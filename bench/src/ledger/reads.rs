@@ -1,6 +1,7 @@
 //! Lists and balances: pages of an account with a long history at several depths, and balances of any account.
 
 use super::{
+    database::Database,
     figures::Reading,
     plan::Plan,
     seed::{self, ACCOUNTS},
@@ -30,25 +31,14 @@ pub fn run(setting: &mut Setting, plan: &Plan) -> Result<Vec<Reading>> {
     database.until_sealed()?;
     let mut tasks = Vec::new();
     for depth in DEPTHS {
-        let first = database.query(
-            "SELECT id::text FROM transactions WHERE account_id = $1 ORDER BY created_at DESC, id DESC
-              LIMIT 1 OFFSET $2",
-            &[&account(0), &i64::try_from(depth * PAGE)?],
-        )?;
-        let first: String = first.first().context("the history is shorter")?.try_get(0)?;
-        let holds = vec![
-            (format!(r#""accountId":"{}""#, account(0)), PAGE),
-            (format!(r#"{{"transactions":[{{"id":"{first}""#), 1),
-        ];
+        let holds = page_behind(&database, if depth == 0 { 1 } else { depth * PAGE })?;
         let read = Read { path: path(setting, &product, depth)?, holds };
         tasks.push((format!("page {}", depth + 1), vec![read]));
     }
     // For comparison: a numbered page, which also counts all there are.
     let path = format!("/api/v1/transactions/account/{}?limit={PAGE}&page=1", account(0));
-    tasks.push((
-        "numbered page 1".to_owned(),
-        vec![Read { path, holds: tasks[0].1[0].holds.clone() }],
-    ));
+    let read = Read { path, holds: page_behind(&database, 0)? };
+    tasks.push(("numbered page 1".to_owned(), vec![read]));
     let mut random = Random::new(1);
     let balance = |_| {
         let path = format!("/api/v1/accounts/{}/balance", account(random.below(ACCOUNTS)));
@@ -79,15 +69,28 @@ pub fn run(setting: &mut Setting, plan: &Plan) -> Result<Vec<Reading>> {
     Ok(readings)
 }
 
+/// What must stand in the page behind so many items.
+fn page_behind(database: &Database<'_>, before: usize) -> Result<Vec<(String, usize)>> {
+    let first = database.query(
+        "SELECT id::text FROM transactions WHERE account_id = $1 ORDER BY created_at DESC, id DESC
+          LIMIT 1 OFFSET $2",
+        &[&account(0), &i64::try_from(before)?],
+    )?;
+    let first: String = first.first().context("the history is shorter")?.try_get(0)?;
+    Ok(vec![
+        (format!(r#""accountId":"{}""#, account(0)), PAGE),
+        (format!(r#"{{"transactions":[{{"id":"{first}""#), 1),
+    ])
+}
+
 /// The path of the page behind so many pages, by the cursor that the page before it offers.
 fn path(setting: &Setting, product: &Running, depth: usize) -> Result<String> {
-    let list = format!("/api/v1/transactions/account/{}?limit={PAGE}", account(0));
-    if depth == 0 {
-        // A time after all others: 24 bytes of it and an id, as large as they get.
-        return Ok(format!("{list}&cursor=f{}", "_".repeat(31)));
-    }
+    // Nothing but a cursor asks for no total: so the first page begins behind the first item.
+    let before =
+        if depth == 0 { "limit=1&page=1".to_owned() } else { format!("limit={PAGE}&page={depth}") };
     let header = format!("x-api-key: {}\r\n", setting.api_key);
-    let page = setting.ask(product, "GET", &format!("{list}&page={depth}"), &header, None)?;
+    let path = format!("/api/v1/transactions/account/{}", account(0));
+    let page = setting.ask(product, "GET", &format!("{path}?{before}"), &header, None)?;
     let cursor = page["data"]["pagination"]["nextCursor"].as_str();
-    Ok(format!("{list}&cursor={}", cursor.context("the page offers no cursor")?))
+    Ok(format!("{path}?limit={PAGE}&cursor={}", cursor.context("the page offers no cursor")?))
 }

@@ -12,12 +12,16 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A Unix socket's path has at most 107 bytes (`sun_path`); PostgreSQL appends `/.s.PGSQL.5432`,
 /// and its lock file more.
 const LONGEST_SOCKET_DIR: usize = 80;
 const STAGING: &str = "pg.init.";
+/// How long what was killed may take to end.
+const DYING: Duration = Duration::from_secs(10);
 
 /// Where the binary keeps its data unless told otherwise: root's home is closed to the user that
 /// PostgreSQL runs as, so root has `/var/lib/wallstreet`; anyone else has the XDG data directory.
@@ -38,12 +42,11 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Creates the directory if need be. 0711: others may pass through to the socket, and list
-    /// nothing.
+    /// Creates the directory if need be.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.exists() {
             fs::create_dir_all(dir).map_err(cannot("create", dir))?;
-            set_mode(dir, 0o711)?;
+            set_mode(dir, mode())?;
         }
         let dir = dir.canonicalize().map_err(cannot("open", dir))?;
         Ok(Self { dir })
@@ -93,7 +96,7 @@ impl Home {
     pub fn remove_leftovers(&self) -> Result<(), Error> {
         for entry in fs::read_dir(&self.dir).map_err(cannot("list", &self.dir))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(STAGING) {
-                fs::remove_dir_all(entry.path()).map_err(cannot("remove", entry.path()))?;
+                remove_all(&entry.path()).map_err(cannot("remove", entry.path()))?;
             }
         }
         Ok(())
@@ -101,11 +104,13 @@ impl Home {
 
     /// `<data>/run`, or where that cannot be written in a connection string (too long for a socket,
     /// or with the comma that separates hosts), a short path named after the directory's inode.
+    /// Nobody but PostgreSQL's user and root reaches it: a connection that is refused later takes
+    /// a place meanwhile.
     pub fn socket_dir(&self, user: &Identity) -> Result<PathBuf, Error> {
         let run = self.dir.join("run");
         let plain = !run.as_os_str().as_encoded_bytes().contains(&b',');
         if plain && run.as_os_str().len() <= LONGEST_SOCKET_DIR {
-            private_dir(&run, 0o711, user)?;
+            private_dir(&run, 0o700, user)?;
             return Ok(run);
         }
         let inode = fs::metadata(&self.dir).map_err(cannot("read", &self.dir))?;
@@ -113,8 +118,30 @@ impl Home {
         let temporary = env::temp_dir().join(&name);
         let short = temporary.as_os_str().len() <= LONGEST_SOCKET_DIR;
         let run = if short { temporary } else { Path::new("/tmp").join(&name) };
-        private_dir(&run, 0o711, user)?;
+        private_dir(&run, 0o700, user)?;
         Ok(run)
+    }
+}
+
+/// The mode of a new data directory. PostgreSQL's user passes through root's, and lists nothing.
+pub fn mode() -> u32 {
+    if nix::unistd::Uid::effective().is_root() { 0o711 } else { 0o700 }
+}
+
+/// Removes a directory in which processes of a start that was killed may still be writing:
+/// they end by themselves.
+fn remove_all(dir: &Path) -> io::Result<()> {
+    let end = Instant::now() + DYING;
+    loop {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < end =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            done => return done,
+        }
     }
 }
 
@@ -169,4 +196,47 @@ pub(crate) fn replace(path: &Path, mode: u32, text: &[u8]) -> Result<(), Error> 
 /// A rename is durable once its directory is.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|dir| dir.sync_all()).map_err(cannot("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_start_left_is_removed_while_its_processes_still_write() {
+        let dir = env::temp_dir().join(format!("wallstreet-dying-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        let writing = dir.clone();
+        let dying = thread::spawn(move || {
+            let end = Instant::now() + Duration::from_millis(300);
+            for number in 0.. {
+                let inside = writing.join(format!("base/{}", number % 50));
+                // Like `initdb`, it does not make the outermost directory again.
+                let made = fs::create_dir(writing.join("base"));
+                let made = made.or_else(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => Ok(()),
+                    _ => Err(error),
+                });
+                if Instant::now() > end || made.is_err() {
+                    return;
+                }
+                let _ = fs::create_dir(&inside).and_then(|()| fs::write(inside.join("1"), "x"));
+            }
+        });
+        thread::sleep(Duration::from_millis(20));
+        remove_all(&dir).unwrap();
+        dying.join().unwrap();
+        assert!(!dir.exists());
+        remove_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_new_data_directory_is_its_owners_alone_but_for_the_way_of_roots_postgresql() {
+        let dir = env::temp_dir().join(format!("wallstreet-mode-{}/data", std::process::id()));
+        let home = Home::open(&dir).unwrap();
+        let found = fs::metadata(&home.dir).unwrap().permissions().mode() & 0o777;
+        let is_root = nix::unistd::Uid::effective().is_root();
+        assert_eq!(found, if is_root { 0o711 } else { 0o700 });
+        fs::remove_dir_all(dir.parent().unwrap()).unwrap();
+    }
 }

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 pub use binaries::{Binaries, Candidate, candidates, find_binaries};
 pub use error::Error;
-pub use home::default_data_dir;
+pub use home::{default_data_dir, mode as data_dir_mode};
 pub use server::Server;
 pub use shared::shared_for_tests;
 pub use supervisor::State;

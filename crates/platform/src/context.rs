@@ -63,9 +63,9 @@ impl Platform {
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        migrations::check(&migrations::connect_apart(database).await?).await?;
         let pool = db::pool(database, settings.pool, &[])?;
         let connection = Connection::lend(&pool).await?;
-        migrations::check(connection.client()).await?;
         let number_key = accounts::number_key(&connection).await?;
         let salts = seals::salts(&connection).await?;
         let signer = Arc::new(Signer::of(&settings.signing_seeds, &settings.api_key_salt)?);

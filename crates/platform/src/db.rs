@@ -75,8 +75,7 @@ pub(crate) fn in_a_row<'p>(params: &'p [Params<'_>]) -> Vec<Param<'p>> {
 /// Builds the pool; connects to nothing yet. `besides` is said on every new
 /// connection after what all of ours say.
 pub(crate) fn pool(database: &str, settings: PoolSettings, besides: &[&str]) -> Result<Pool> {
-    let mut config = tls::parse(database)?;
-    let tls = tls::connector(&config)?;
+    let (mut config, tls) = tls::address(database)?;
     // Of several hosts, the one that can be written to: another one may not have
     // heard yet what was committed.
     config.target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
@@ -157,11 +156,6 @@ impl Connection {
             deadpool_postgres::PoolError::Backend(error) => unavailable(describe(&error)),
             other => unavailable(other.to_string()),
         })
-    }
-
-    /// The bare client, for the migrations, which have no pool.
-    pub(crate) fn client(&self) -> &tokio_postgres::Client {
-        &self.0
     }
 
     /// Opens a transaction.

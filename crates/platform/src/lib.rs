@@ -64,6 +64,6 @@ pub use clock::{Clock, ClockSettings, GuardedClock, ManualClock, SystemClock};
 pub use context::Platform;
 pub use error::{Error, Result};
 pub use idempotency::{Fate, IdempotencyKey, Outcome};
-pub use page::{Cursor, Listing, PageRequest, Position};
+pub use page::{Cursor, ListTag, Listing, PageRequest, Position};
 pub use secret::Secret;
 pub use settings::{Environment, PendingSettings, PoolSettings, Quota, Settings, Shares};

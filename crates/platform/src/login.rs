@@ -90,7 +90,7 @@ pub async fn login(
     email: &str,
     password: &str,
 ) -> Result<Login> {
-    let email = email.trim().to_lowercase();
+    let email = email.trim().to_ascii_lowercase();
     let found = users::find_by_email(platform, &email).await?;
     let hash = found.as_ref().map(|(_, hash)| hash.as_str());
     let right = password::verify(platform, origin, password, hash).await?;

@@ -103,6 +103,16 @@ pub enum Problem {
     /// Older than the documented minimum.
     #[error("the server is PostgreSQL {0}, and wallstreet needs 14 or later: upgrade PostgreSQL")]
     OldServer(String),
+    /// Behind a pooler that changes sessions between transactions.
+    #[error(
+        "DATABASE_URL is the address of a connection pooler that gives each transaction another session (PgBouncer calls that pool_mode=transaction): name PostgreSQL's own address, or let the pooler keep a session for each connection (pool_mode=session)"
+    )]
+    Pooler,
+    /// Not every text can be kept in it.
+    #[error(
+        "the database keeps text as {0}, and wallstreet needs UTF8: make one with `createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8`, and name it in DATABASE_URL"
+    )]
+    Encoding(String),
     /// Not there yet.
     #[error("the database lacks {} of {} migrations ({}): run `wallstreet migrate up`", .0.len(), ALL.len(), .0.join(", "))]
     Pending(Vec<&'static str>),
@@ -200,7 +210,7 @@ const RECORD: &str =
 const FORGET: &str = "DELETE FROM wallstreet.migrations WHERE number = $1";
 
 const SERVER: &str = "SELECT current_setting('server_version_num')::integer AS number,
-        current_setting('server_version') AS version,
+        current_setting('server_version') AS version, current_setting('server_encoding') AS encoding,
         current_user::text AS role, current_database()::text AS database";
 
 const DOCUMENTED: &str =
@@ -237,7 +247,7 @@ pub async fn down(database: &str, to: u32) -> Result<Vec<Applied>> {
 /// # Errors
 /// [`Problem::Newer`] and the like; an altered migration is only told.
 pub async fn status(database: &str) -> Result<Vec<Entry>> {
-    let client = connect(database).await?;
+    let client = connect_apart(database).await?;
     server(&client).await?;
     let history = history(&client).await?.unwrap_or_default();
     match verify(&history) {
@@ -257,6 +267,13 @@ pub async fn status(database: &str) -> Result<Vec<Entry>> {
             }
         })
         .collect())
+}
+
+/// A connection with a session of its own; a pooler of transactions is refused.
+pub(crate) async fn connect_apart(database: &str) -> Result<Client> {
+    let (client, other) = (connect(database).await?, connect(database).await?);
+    let pooled = postgres::is_pooled(&client, &other).await?;
+    if pooled { Err(Problem::Pooler.into()) } else { Ok(client) }
 }
 
 /// Passes a database that has exactly what this binary knows.
@@ -304,6 +321,10 @@ const GUARD: &str = "DO $$
 BEGIN
     IF current_setting('server_version_num')::integer < 140000 THEN
         RAISE EXCEPTION 'PostgreSQL 14 or later is needed; this is %', current_setting('server_version');
+    END IF;
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'a database in UTF8 is needed; this is in %', current_setting('server_encoding')
+            USING HINT = 'Make one with: createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8';
     END IF;
     IF to_regclass('public.users') IS NOT NULL OR to_regclass('wallstreet.migrations') IS NOT NULL THEN
         RAISE EXCEPTION 'this database is not empty'
@@ -422,6 +443,10 @@ async fn server(client: &impl GenericClient) -> Result<Place> {
     let row = client.query_one(SERVER, &[]).await?;
     if row.try_get::<_, i32>("number")? < 140_000 {
         return Err(Problem::OldServer(row.try_get("version")?).into());
+    }
+    let encoding: String = row.try_get("encoding")?;
+    if encoding != "UTF8" {
+        return Err(Problem::Encoding(encoding).into());
     }
     Ok(Place { role: row.try_get("role")?, database: row.try_get("database")? })
 }

@@ -4,10 +4,10 @@
 use crate::{
     db::Utc,
     error::{Error, Result},
+    proof::Digest,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use std::fmt;
 use uuid::Uuid;
 
 /// The place behind one item of a list.
@@ -28,11 +28,23 @@ impl Cursor {
         self.id
     }
 
-    /// Reads what [`fmt::Display`] wrote. A time that nobody can have written is
-    /// the first or the last there is: such a cursor lies at an end of the list.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let (micros, id) = bytes.split_first_chunk::<8>()?;
+    /// The text of it in one list.
+    pub fn text(self, ListTag(list): ListTag) -> String {
+        let mut bytes = list.to_vec();
+        bytes.extend_from_slice(&self.at.as_microsecond().to_be_bytes());
+        bytes.extend_from_slice(self.id.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads what [`Self::text`] wrote for the same list. A time that nobody can have
+    /// written is the first or the last there is: such a cursor lies at an end of the list.
+    pub fn parse(text: &str, list: ListTag) -> Option<Self> {
+        let bytes: [u8; 27] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (of, place) = bytes.split_first_chunk::<3>()?;
+        let (micros, id) = place.split_first_chunk::<8>()?;
+        if *of != list.0 {
+            return None;
+        }
         let micros = i64::from_be_bytes(*micros);
         let beyond = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
         let at = Timestamp::from_microsecond(micros).unwrap_or(beyond);
@@ -40,11 +52,15 @@ impl Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = self.at.as_microsecond().to_be_bytes().to_vec();
-        bytes.extend_from_slice(self.id.as_bytes());
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+/// Marks the cursors of one list: in another they would mean some other place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListTag([u8; 3]);
+
+impl ListTag {
+    /// Of the list with this name.
+    pub fn of(name: &str) -> Self {
+        let Digest([a, b, c, ..]) = Digest::of(&[name.as_bytes()]);
+        Self([a, b, c])
     }
 }
 
@@ -53,6 +69,7 @@ impl fmt::Display for Cursor {
 pub struct PageRequest {
     limit: u32,
     position: Position,
+    list: ListTag,
 }
 
 /// Where a page begins.
@@ -79,7 +96,17 @@ impl PageRequest {
         if matches!(position, Position::Number(page) if !(1..=10_000_000).contains(&page)) {
             return Err(Error::invalid("page", "out_of_range", "must be between 1 and 10000000"));
         }
-        Ok(Self { limit, position })
+        Ok(Self { limit, position, list: ListTag::default() })
+    }
+
+    /// The same of the list with this tag.
+    pub fn of_list(self, list: ListTag) -> Self {
+        Self { list, ..self }
+    }
+
+    /// The list's tag.
+    pub fn list(self) -> ListTag {
+        self.list
     }
 
     /// How many items.
@@ -121,7 +148,7 @@ impl PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { limit: 20, position: Position::Number(1) }
+        Self { limit: 20, position: Position::Number(1), list: ListTag::default() }
     }
 }
 

@@ -61,6 +61,8 @@ fn credential(headers: &HeaderMap) -> Result<Credential<'_>, Unauthenticated> {
         single(headers, header::AUTHORIZATION.as_str(), Unauthenticated::InvalidToken)?
     {
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        // RFC 9110, section 11.6.2: one or more blanks.
+        let token = token.trim_start_matches(' ');
         let bearer = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
         return if bearer {
             Ok(Credential::Token(token))

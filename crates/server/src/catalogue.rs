@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 }
 
 /// What has no list of its own elsewhere.
-const SINGLE: [(u16, &str, &str); 63] = [
+const SINGLE: [(u16, &str, &str); 64] = [
     (
         400,
         "validation_failed",
@@ -38,6 +38,11 @@ const SINGLE: [(u16, &str, &str); 63] = [
     ),
     (415, "unsupported_media_type", "Send `application/json`"),
     (415, "unsupported_encoding", "Send the body without `Content-Encoding`"),
+    (
+        501,
+        "unsupported_transfer_encoding",
+        "Send the body with its Content-Length, or with `Transfer-Encoding: chunked` alone",
+    ),
     (422, "idempotency_key_reused", "The `Idempotency-Key` was used with a different request"),
     (422, "insufficient_funds", "Less is available than the amount; the message says how much"),
     (422, "account_suspended", "An account of the order is suspended: restore it first"),

@@ -29,10 +29,18 @@ impl Table {
 }
 
 /// A text that people wrote. A spreadsheet would run it where it begins like a
-/// formula, so an apostrophe keeps it from that.
+/// formula, so an apostrophe keeps it from that. Spreadsheets look behind blanks, and
+/// some take full-width signs for the usual ones.
 pub(crate) fn harmless(text: &str) -> String {
-    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let starts = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
+    let runs = text.starts_with(char::is_control)
+        || starts.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     format!("{}{text}", if runs { "'" } else { "" })
+}
+
+/// Whether a spreadsheet may pass over it as if it were not there.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -50,10 +58,30 @@ mod tests {
 
     #[test]
     fn what_begins_like_a_formula_is_kept_from_running() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for text in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "\nRent",
+            " =1",
+            "\u{a0}=1",
+            " \t +1",
+            "\u{3000}@x",
+            "\u{feff}=1",
+            "\u{200b}-1",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠x",
+            " ＝1",
+        ] {
             assert_eq!(harmless(text), format!("'{text}"));
         }
-        for text in ["", "Rent", " =1", "1-1", "'=1"] {
+        for text in ["", " ", "Rent", " Rent", "1-1", "'=1", "a＝1"] {
             assert_eq!(harmless(text), text);
         }
     }

@@ -58,5 +58,5 @@ pub(crate) async fn inside(
     let refuse = move |request| query::refuse_unknown(unqueried, request, admit);
     let count = move |request| limits::requests(counted, request, refuse);
     let identify = move |request| caller::identify(who, request, count);
-    shield::host(request, move |request| shield::apart(request, identify)).await
+    shield::head(request, move |request| shield::apart(request, identify)).await
 }

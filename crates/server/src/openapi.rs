@@ -226,13 +226,17 @@ fn general_responses() -> Value {
 /// The frame and the headers of one answer.
 fn describe(status: &str, response: &mut Value, limited: bool, keyed: bool) {
     let success = status.starts_with('2');
+    let content = response["content"].as_object();
+    let is_json = content.is_none_or(|content| content.contains_key("application/json"));
     let schema = if success {
         framed(response["content"]["application/json"]["schema"].take())
     } else {
         json!({"$ref": "#/components/schemas/Error"})
     };
     // What else it can be asked for as stays as it is.
-    response["content"]["application/json"] = json!({"schema": schema});
+    if is_json || !success {
+        response["content"]["application/json"] = json!({"schema": schema});
+    }
     let mut names = vec!["X-Request-Id"];
     if limited {
         names.extend(["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]);

@@ -37,10 +37,19 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
             break;
         }
         // Behind what cannot be read, nothing can be believed.
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(hop) = node(hop) else { break };
         address = hop.to_canonical();
     }
     address
+}
+
+/// The address of a hop, with or without its port: some proxies write `192.0.2.1:4711`,
+/// `[2001:db8::1]` or `[2001:db8::1]:4711`.
+fn node(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Pages of a list, as documented: `page` and `limit`; or after a `cursor`.
 
 use crate::{problem::Problem, query::Given};
-use platform::{Cursor, Listing, PageRequest, Position};
+use platform::{Cursor, ListTag, Listing, PageRequest, Position};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -31,27 +31,32 @@ pub(crate) struct Paging {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `nextCursor` of the page before: the next page at the same cost at any
-    /// depth. With it, `page` says nothing.
-    #[param(pattern = "^[A-Za-z0-9_-]{32}$")]
+    /// depth. With it, `page` says nothing. It belongs to its list: another refuses it.
+    #[param(pattern = "^[A-Za-z0-9_-]{36}$")]
     cursor: Option<String>,
 }
 
-/// Takes the page out of the parameters.
-pub(crate) fn take(given: &mut BTreeMap<String, Given>) -> Result<PageRequest, Problem> {
+/// Takes the page of the list at this path out of the parameters.
+pub(crate) fn take(
+    path: &str,
+    given: &mut BTreeMap<String, Given>,
+) -> Result<PageRequest, Problem> {
+    // An id is the same in capital letters.
+    let list = ListTag::of(&path.to_ascii_lowercase());
     let limit = number(given, "limit")?.unwrap_or(20);
     let page = number(given, "page")?;
     let position = match given.remove("cursor") {
         None => Position::Number(page.unwrap_or(1)),
         Some(given) => {
             let cursor = match given {
-                Given::One(text) => Cursor::parse(&text),
+                Given::One(text) => Cursor::parse(&text, list),
                 Given::Keyed(_) => None,
             };
             let wrong = "must be the nextCursor of a page of this list";
             cursor.map(Position::After).ok_or_else(|| Problem::field("cursor", "invalid", wrong))?
         }
     };
-    Ok(PageRequest::new(limit, position)?)
+    Ok(PageRequest::new(limit, position)?.of_list(list))
 }
 
 fn number(given: &mut BTreeMap<String, Given>, name: &str) -> Result<Option<u32>, Problem> {
@@ -103,7 +108,7 @@ impl<T> From<&Listing<T>> for Pagination {
             total_pages,
             has_next: listing.next.is_some(),
             has_prev: page.is_none_or(|page| page > 1),
-            next_cursor: listing.next.map(|cursor| cursor.to_string()),
+            next_cursor: listing.next.map(|cursor| cursor.text(listing.request.list())),
         }
     }
 }

@@ -89,7 +89,7 @@ impl<S: Sync, F: DeserializeOwned> FromRequestParts<S> for List<F> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut given = gather(parts)?;
-        let page = paging::take(&mut given)?;
+        let page = paging::take(parts.uri.path(), &mut given)?;
         Ok(Self(read(given)?, page))
     }
 }

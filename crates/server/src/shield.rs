@@ -37,13 +37,26 @@ pub(crate) async fn apart(request: Request, next: impl Next) -> Response {
     }
 }
 
-/// Refuses what RFC 9112 section 3.2 wants refused: no Host, two, or nonsense.
-pub(crate) async fn host(request: Request, next: impl Next) -> Response {
-    if is_host_sound(request.version(), request.headers()) {
-        return next.run(request).await;
+/// Refuses what RFC 9112 wants refused: in section 3.2 no Host, two, or nonsense; in
+/// section 6.1 a coding of the body that is not known.
+pub(crate) async fn head(request: Request, next: impl Next) -> Response {
+    if !is_host_sound(request.version(), request.headers()) {
+        let text = "Send exactly one valid Host header";
+        return Problem::new(StatusCode::BAD_REQUEST, "invalid_host", text).into_response();
     }
-    let text = "Send exactly one valid Host header";
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_host", text).into_response()
+    if !is_coding_known(request.headers()) {
+        let text = "Send the body with its Content-Length, or chunked and nothing else";
+        let code = "unsupported_transfer_encoding";
+        return Problem::new(StatusCode::NOT_IMPLEMENTED, code, text).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_coding_known(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    codings
+        .map(|coding| coding.as_bytes().trim_ascii())
+        .all(|coding| coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 fn is_host_sound(version: Version, headers: &HeaderMap) -> bool {

@@ -72,9 +72,13 @@ impl From<platform::Error> for Failure {
             }
             platform::Error::Internal(cause) => {
                 let exit = match cause.downcast_ref() {
-                    Some(Problem::Closed(_) | Problem::OldServer(_) | Problem::Busy) => {
-                        Exit::DatabaseUnavailable
-                    }
+                    Some(
+                        Problem::Closed(_)
+                        | Problem::Pooler
+                        | Problem::OldServer(_)
+                        | Problem::Encoding(_)
+                        | Problem::Busy,
+                    ) => Exit::DatabaseUnavailable,
                     _ => Exit::Failed,
                 };
                 Self::new(exit, cause.to_string())

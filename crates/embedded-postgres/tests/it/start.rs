@@ -41,7 +41,7 @@ fn nobody_but_us_can_read_what_is_on_disk() {
         fs::metadata(scratch.join("data").join(name)).unwrap().permissions().mode() & 0o7777
     };
     assert_eq!(mode("pg"), 0o700);
-    assert_eq!(mode("run"), 0o711);
+    assert_eq!(mode("run"), 0o700);
     assert_eq!(mode("postgres.log"), 0o600);
     assert_eq!(mode("wallstreet.lock"), 0o600);
     server.stop().unwrap();

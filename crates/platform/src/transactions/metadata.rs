@@ -1,14 +1,21 @@
 //! What a client hangs on a transaction: a JSON object.
 //!
 //! The text goes to the database and comes back without passing through a
-//! float, so no digit of it is lost. PostgreSQL's `jsonb` orders the keys, keeps
-//! the last of two equal ones, and writes exponents out: so what an exponent
-//! stands for counts towards the size.
+//! float, so no digit of it is lost. PostgreSQL's `jsonb` orders the keys, would keep
+//! only the last of two equal ones, and writes exponents out: so two equal keys are refused,
+//! and what an exponent stands for counts towards the size.
 
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Value, value::RawValue};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 const MAX_BYTES: usize = 16 * 1024;
 const MAX_KEYS: usize = 64;
@@ -37,6 +44,12 @@ impl Metadata {
             return Err("must have at most 64 keys".to_owned());
         }
         check(&value, 1)?;
+        if let Err(error) = serde_json::from_str::<Distinct>(text) {
+            let text = error.to_string();
+            return Err(text
+                .rsplit_once(" at line ")
+                .map_or(text.clone(), |(text, _)| text.into()));
+        }
         if written_out(text) > MAX_BYTES {
             return Err("must have at most 16384 bytes with its exponents written out".to_owned());
         }
@@ -180,4 +193,61 @@ fn written_out(text: &str) -> usize {
         }
     }
     size
+}
+
+/// JSON of which no object has a key twice: readers differ in which of them they take.
+struct Distinct;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Distinct {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            map.next_value::<Self>()?;
+            if let Some(key) = keys.replace(key) {
+                return Err(A::Error::custom(format!("has the key {key:?} twice in one object")));
+            }
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
 }

@@ -61,6 +61,36 @@ async fn only_as_much_authority_as_suspended_an_account_restores_it() {
     assert_eq!(count(&client, &by(r#"{"by": "admin", "status": "suspended"}"#)).await, 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_user_who_is_closed_eight_times_at_once_is_closed_once() {
+    let bank = bank().await;
+    let (ada, bob) = (bank.user("ada@example.com").await, bank.user("bob@example.com").await);
+    bank.account(&ada).empty().await;
+    let admin = bank.admin().await;
+    let closed = UserChange { role: None, status: Some(UserStatus::Closed) };
+    let each = (0..8).map(|_| {
+        let (platform, ada, bob, admin) =
+            (bank.platform.clone(), ada.clone(), bob.user_id, admin.clone());
+        tokio::spawn(async move {
+            let own = users::close(&platform, &ada).await;
+            let others = users::change(&platform, &admin, bob, closed).await;
+            (own.is_ok(), others.unwrap().status)
+        })
+    });
+    let mut own = 0;
+    for told in each.collect::<Vec<_>>() {
+        let (closed, status) = told.await.unwrap();
+        own += usize::from(closed);
+        assert_eq!(status, UserStatus::Closed);
+    }
+    assert_eq!(own, 1);
+    let client = bank.client().await;
+    for (action, facts) in [("USER_CLOSED", 1), ("USER_UPDATED", 1), ("ACCOUNT_CLOSED", 1)] {
+        let rows = format!("audit_logs WHERE action = '{action}'");
+        assert_eq!(count(&client, &rows).await, facts, "{action}");
+    }
+}
+
 #[tokio::test]
 async fn an_administrator_closes_a_user_with_an_account_that_one_suspended() {
     let bank = bank().await;

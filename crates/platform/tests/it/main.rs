@@ -25,6 +25,7 @@ mod outage;
 mod outcome;
 mod past;
 mod people;
+mod pooler;
 mod programs;
 mod proofs;
 mod quotas;

@@ -288,3 +288,26 @@ fn the_migrations_in_the_binary_are_the_files_of_the_directory() {
         assert!(migration.name.starts_with(&format!("{place:03}_")), "{}", migration.name);
     }
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_keep_every_text_is_refused_by_all_that_opens_it() {
+    let database = testkit::empty_database().await;
+    let client = database.client().await;
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", database.name(), encoding.to_lowercase());
+        let made =
+            format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+        client.batch_execute(&made).await.unwrap();
+        let url = database.url.replace(database.name(), &name);
+        let expected =
+            format!("keeps text as {encoding}, and wallstreet needs UTF8: make one with");
+        let up = told(migrations::up(&url, None).await);
+        let status = told(migrations::status(&url).await);
+        let clock = std::sync::Arc::new(platform::SystemClock);
+        let connected = platform::Platform::connect(&url, testkit::settings(), clock).await;
+        for told in [up, status, told(connected)] {
+            assert!(told.contains(&expected), "{told}");
+        }
+        client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    }
+}

@@ -9,6 +9,7 @@ use crate::{
     extract::{Json, PathId},
     fields::{
         AccountStatus, AccountType, Begin, Currency, End, Id, Role, Search, Term, Time, UserStatus,
+        unless_null,
     },
     paging::{Paging, page_of},
     query::List,
@@ -44,7 +45,11 @@ pub(crate) struct UserQuery {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"status": "suspended"}))]
 pub(crate) struct ChangeUser {
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     role: Option<Role>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     status: Option<UserStatus>,
 }
 

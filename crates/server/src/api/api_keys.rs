@@ -3,7 +3,7 @@
 use crate::{
     caller::Caller,
     extract::{Json, Keyed, PathId},
-    fields::{GivenPermissions, Id, KeyName, KeyRate, Permissions, Time, nullable},
+    fields::{GivenPermissions, Id, KeyName, KeyRate, Permissions, Time, nullable, unless_null},
     openapi::IdempotencyHeader,
     paging::{self, page_of},
     query::{List, Unfiltered},
@@ -49,12 +49,20 @@ impl From<CreateApiKey> for api_keys::NewApiKey {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"name": "Hourly export", "isActive": true}))]
 pub(crate) struct ChangeApiKey {
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     name: Option<KeyName>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     permissions: Option<GivenPermissions>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     rate_limit: Option<KeyRate>,
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Time>)]
     expires_at: Option<Option<Time>>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     is_active: Option<bool>,
 }
 

@@ -6,7 +6,6 @@ use crate::{
     extract::{Json, Unread, item, parse},
     fields::Time,
     limits::Tally,
-    openapi::IdempotencyHeader,
     problem::{FieldError, Problem},
     query::Query,
     reply::{Answer, Reply},
@@ -31,6 +30,23 @@ use utoipa::ToSchema;
 const LENGTHS: &str = "1 to 1000 items: send more in several requests";
 /// The longest key to which `#` and a place can be added.
 const LONGEST_KEY: usize = 250;
+
+/// The header that makes a retry of a batch safe.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "describes the header that `extract` reads")]
+pub(crate) struct BatchKey {
+    /// Your name for this request, as anywhere else, but of at most 250 characters: an item
+    /// without a key of its own is known by this one, `#` and its place.
+    #[param(
+        nullable = false,
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 250,
+        pattern = "^[!-~]+$"
+    )]
+    idempotency_key: Option<String>,
+}
 
 /// Transactions to be made together.
 #[derive(Deserialize, ToSchema)]
@@ -174,7 +190,7 @@ pub(crate) struct ItemError {
 /// many requests as it has items; it is let in while the window has any room.
 #[utoipa::path(
     post, path = "/transactions/batch", operation_id = "create_transactions", tag = "Transactions",
-    params(IdempotencyHeader), request_body = CreateBatch<'_>,
+    params(BatchKey), request_body = CreateBatch<'_>,
     responses(
         (status = 200, description = "What became of each", body = Batch),
         (

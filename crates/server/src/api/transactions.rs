@@ -5,7 +5,7 @@ use crate::{
     extract::{Json, PathId},
     fields::{
         Begin, Currency, Description, Direction, End, Id, Kind, Lapse, Metadata, MetadataFilter,
-        Money, Search, Status, Time, WrittenAmount, nullable,
+        Money, Search, Status, Time, WrittenAmount, nullable, unless_null,
     },
     paging::{Paging, page_of},
     query::List,
@@ -30,6 +30,8 @@ pub(crate) struct AnnotateTransaction {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Description>)]
     description: Option<Option<Description>>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     metadata: Option<Metadata>,
 }
 

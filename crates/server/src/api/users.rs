@@ -3,7 +3,7 @@
 use crate::{
     caller::Caller,
     extract::Json,
-    fields::{PersonName, Phone, Role, Time, UserStatus, nullable},
+    fields::{PersonName, Phone, Role, Time, UserStatus, nullable, unless_null},
     reply::{Answer, Reply},
 };
 use axum::extract::State;
@@ -53,7 +53,11 @@ impl From<users::User> for User {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"firstName": "Ada", "phone": "+14155550123"}))]
 pub(crate) struct ChangeProfile {
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     first_name: Option<PersonName>,
+    #[serde(default, deserialize_with = "unless_null")]
+    #[schema(nullable = false)]
     last_name: Option<PersonName>,
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Phone>)]

@@ -45,6 +45,19 @@ where
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Refuses `null` where it would change nothing: what is to stay is left out; with
+/// `#[serde(default)]`.
+pub(crate) fn unless_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let given = Option::deserialize(deserializer)?;
+    given
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("must not be null: leave it out to keep what is there"))
+}
+
 /// Reads a text by its rule where it lies: it may be as long as the body.
 fn read_text<'de, D, T, E>(
     deserializer: D,

@@ -86,8 +86,7 @@ impl PartialSchema for Amount {
                 ObjectBuilder::new()
                     .schema_type(Type::Number)
                     .exclusive_minimum(Some(0))
-                    .maximum(Some(9_999_999_999_999.99))
-                    .multiple_of(Some(0.01)),
+                    .maximum(Some(9_999_999_999_999.99)),
             )
             .item(written())
             .description(Some(
@@ -118,8 +117,7 @@ impl PartialSchema for Overdraft {
                 ObjectBuilder::new()
                     .schema_type(Type::Number)
                     .minimum(Some(0))
-                    .maximum(Some(9_999_999_999_999.99))
-                    .multiple_of(Some(0.01)),
+                    .maximum(Some(9_999_999_999_999.99)),
             )
             .item(string().pattern(Some(r"^0*[0-9]{1,13}(\.[0-9]{1,2})?$")))
             .description(Some(
@@ -186,7 +184,6 @@ impl PartialSchema for Money {
             .description(Some("Always written with two decimals."))
             .minimum(Some(-9_999_999_999_999.99))
             .maximum(Some(9_999_999_999_999.99))
-            .multiple_of(Some(0.01))
             .examples([serde_json::json!(1000.0)])
             .into()
     }

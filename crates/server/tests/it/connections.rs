@@ -83,6 +83,22 @@ pub fn assert_answer(text: &str, status: u16, code: &str) {
 }
 
 #[tokio::test]
+async fn a_body_in_a_coding_that_is_not_known_is_not_read() {
+    let server = listen(settings()).await;
+    let post = |coding: &str| {
+        format!(
+            "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: {coding}\r\nConnection: close\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+        )
+    };
+    for coding in ["gzip, chunked", "gzip\r\nTransfer-Encoding: chunked", "identity, chunked"] {
+        let answer = server.raw(&post(coding)).await;
+        assert_answer(&answer, 501, "unsupported_transfer_encoding");
+    }
+    assert_answer(&server.raw(&post("Chunked")).await, 400, "validation_failed");
+}
+
+#[tokio::test]
 async fn a_request_names_exactly_one_sound_host() {
     let server = listen(settings()).await;
     for hosts in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n", "Host: user@a\r\n", "Host:\r\n"] {

@@ -361,3 +361,70 @@ async fn a_parameter_where_none_is_taken_is_refused_not_ignored() {
     ada.get("/health?nocache=1").await.expect(200);
     ada.delete("/api/v1/accounts?limit=1").await.refused(405, "method_not_allowed");
 }
+
+#[tokio::test]
+async fn null_is_refused_where_it_would_change_nothing() {
+    let api = Api::start().await;
+    let (ada, admin) = (api.user().await, api.admin().await);
+    let account = ada.account("1.00").await;
+    let transaction = ada.transact(&account, "deposit", "1.00", false).await.data()["id"].clone();
+    let key = json!({"name": "key", "permissions": ["read:accounts"]});
+    let key = ada.post("/api/v1/api-keys", &key).await.data()["id"].clone();
+    let user = &ada.user["id"];
+    let of = |path: &str, id: &Value| format!("/api/v1/{path}/{}", id.as_str().unwrap());
+    for (who, method, path, fields) in [
+        (&ada, "PUT", "/api/v1/users/profile".to_owned(), &["firstName", "lastName"][..]),
+        (&ada, "PUT", of("transactions", &transaction), &["metadata"]),
+        (&ada, "PATCH", of("api-keys", &key), &["name", "permissions", "rateLimit", "isActive"]),
+        (&admin, "PATCH", of("admin/users", user), &["role", "status"]),
+    ] {
+        for field in fields {
+            let answer = who.json(method, &path, &json!({ *field: null })).await;
+            answer.names(field, "invalid");
+            assert!(answer.text.contains("leave it out"), "{}", answer.text);
+        }
+    }
+    // Where it removes something, it does.
+    let path = "/api/v1/users/profile";
+    ada.json("PUT", path, &json!({"phone": "+14155550123"})).await.expect(200);
+    let answer = ada.json("PUT", path, &json!({"phone": null})).await;
+    assert_eq!(answer.expect(200).data()["phone"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_object_in_metadata_has_no_key_twice() {
+    let api = Api::start().await;
+    let ada = api.user().await;
+    let account = ada.account("1.00").await;
+    let order = |metadata: &str| {
+        format!(
+            r#"{{"accountId": "{account}", "transactionType": "deposit", "amount": 1, "metadata": {metadata}}}"#
+        )
+    };
+    for metadata in [
+        r#"{"a": 1, "a": 1}"#,
+        r#"{"a": 1, "\u0061": 2}"#,
+        r#"{"b": {"a": 1, "c": [], "a": 2}}"#,
+        r#"{"b": [1, [{"a": null, "a": null}]]}"#,
+    ] {
+        let answer = ada.text("POST", "/api/v1/transactions", &order(metadata)).await;
+        answer.names("metadata", "invalid");
+        assert!(answer.text.contains("twice in one object"), "{}", answer.text);
+    }
+    let metadata = r#"{"a": {"a": [{"a": 1.50}, {"a": "x"}]}, "A": true, "b": null, "c": -1}"#;
+    ada.text("POST", "/api/v1/transactions", &order(metadata)).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_address_with_a_letter_that_only_looks_like_ascii_is_nobodys() {
+    let api = Api::start().await;
+    let mail = |address: &str| registration("email", json!(address));
+    api.anyone().post(REGISTER, &mail("Kim@example.com")).await.expect(201);
+    // U+212A, the sign for kelvin, has the small form of an ASCII letter.
+    let kelvin = "\u{212a}im@example.com";
+    api.anyone().post(REGISTER, &mail(kelvin)).await.names("email", "invalid");
+    let login = json!({"email": kelvin, "password": "Correct-Horse-1"});
+    let answer = api.anyone().post("/api/v1/auth/login", &login).await;
+    answer.refused(401, "invalid_credentials");
+    api.anyone().post(REGISTER, &mail("KIM@EXAMPLE.COM")).await.refused(409, "email_taken");
+}

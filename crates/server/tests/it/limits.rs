@@ -292,6 +292,17 @@ async fn forwarded_addresses_are_believed_from_trusted_proxies_alone() {
     // From a stranger it is only text.
     assert_eq!(via([192, 0, 2, 50], "198.51.100.3").await, 404);
     assert_eq!(via([192, 0, 2, 50], "198.51.100.4").await, 429);
+    // Some proxies add the port they saw.
+    for (first, same) in [
+        ("198.51.100.10:4711", "198.51.100.10:80"),
+        ("198.51.100.11", "198.51.100.11:65535"),
+        ("[2001:db8:1::1]:4711", "2001:db8:1::1"),
+        ("[2001:db8:2::1]", "[2001:db8:2::1]:80"),
+        ("198.51.100.12:80, 10.0.0.2:443", "198.51.100.12, 10.0.0.2"),
+    ] {
+        assert_eq!(via([10, 0, 0, 1], first).await, 404, "{first}");
+        assert_eq!(via([10, 0, 0, 1], same).await, 429, "{same}");
+    }
     // Behind what cannot be read nothing is believed.
     assert_eq!(via([10, 0, 0, 9], "198.51.100.5, unknown").await, 404);
     assert_eq!(via([10, 0, 0, 9], "198.51.100.6, unknown").await, 429);

@@ -102,6 +102,18 @@ async fn accounts_entries_and_summaries_are_lists() {
     let entry = &entries.expect(200).data()["entries"][0];
     assert_eq!((&entry["sequence"], &entry["balance"]), (&json!(2), &json!(6.0)));
     let cursor = entries.data()["pagination"]["nextCursor"].as_str().unwrap();
+    let elsewhere = ada.account("0").await;
+    for other in [
+        format!("/api/v1/accounts/{elsewhere}/entries"),
+        format!("/api/v1/transactions/account/{account}"),
+        "/api/v1/transactions".to_owned(),
+        "/api/v1/schedules".to_owned(),
+    ] {
+        let refused = ada.get(&format!("{other}?cursor={cursor}")).await;
+        refused.names("cursor", "invalid");
+    }
+    let same = format!("/api/v1/accounts/{}/entries?cursor={cursor}", account.to_uppercase());
+    ada.get(&same).await.expect(200);
     let older = ada.get(&format!("/api/v1/accounts/{account}/entries?cursor={cursor}")).await;
     assert_eq!(older.expect(200).data()["entries"][0]["sequence"], 1);
     let summary = ada.get("/api/v1/accounts/summary").await;

@@ -207,8 +207,7 @@ impl Reader {
             if values::CAN_DOWNLOAD { "true" } else { "false" },
             values::download,
         );
-        let jwt_secret = self.optional("JWT_SECRET", secrets::parse(environment));
-        let api_key_salt = self.optional("API_KEY_SALT", secrets::parse(environment));
+        let (jwt_secret, api_key_salt) = self.secrets(environment);
         let signing_seeds = self.optional("LEDGER_SIGNING_KEY", secrets::seeds).unwrap_or_default();
         let former_keys =
             self.optional("LEDGER_FORMER_KEYS", secrets::public_keys).unwrap_or_default();
@@ -328,6 +327,18 @@ impl Reader {
             unreachable!("{name} has no default in the table");
         };
         self.depends(name, fallback, parse)
+    }
+
+    /// `JWT_SECRET` and `API_KEY_SALT`.
+    fn secrets(&mut self, environment: Environment) -> (Option<Secret>, Option<Secret>) {
+        let signing = self.optional("JWT_SECRET", secrets::parse(environment));
+        let salt = self.optional("API_KEY_SALT", secrets::parse(environment));
+        if environment != Environment::Development
+            && let Some(problem) = secrets::refuse_equal(signing.as_ref(), salt.as_ref())
+        {
+            self.layers.problems.push(problem.to_owned());
+        }
+        (signing, salt)
     }
 
     /// A setting whose default is worked out.

@@ -9,6 +9,7 @@ use platform::{
     proof::{Digest, PublicKey},
 };
 use std::{
+    collections::HashSet,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -17,18 +18,35 @@ use std::{
 
 /// HMAC-SHA-256 keys shorter than its output weaken it (RFC 2104, section 3).
 const LEAST_BYTES: usize = 32;
+/// Of how many different bytes a secret consists at least; 64 random hexadecimal digits have fewer than once in
+/// a hundred million.
+const LEAST_DIFFERENT: usize = 8;
+/// A text of so many bytes that is repeated is no longer secret than itself.
+const LONGEST_REPEATED: usize = 8;
 
-/// Takes any secret in development, elsewhere only one that is long enough.
+/// Takes any secret in development, elsewhere only one that is long enough and looks random.
 pub(super) fn parse(environment: Environment) -> impl Fn(&str) -> Result<Secret, Expected> {
     move |text| {
-        if environment == Environment::Development || text.len() >= LEAST_BYTES {
-            return Ok(Secret::new(text));
-        }
+        let why = match text.as_bytes() {
+            _ if environment == Environment::Development => None,
+            bytes if bytes.len() < LEAST_BYTES => Some(format!("it has {}", bytes.len())),
+            bytes if is_plain(bytes) => Some("this one is easy to guess".to_owned()),
+            _ => None,
+        };
+        let Some(why) = why else { return Ok(Secret::new(text)) };
         Err(format!(
-            "at least {LEAST_BYTES} bytes in {environment}, and it has {}; make one with `openssl rand -hex 32`",
-            text.len()
+            "at least {LEAST_BYTES} bytes that nobody can guess in {environment}, and {why}; make one with \
+             `openssl rand -hex 32`"
         ))
     }
+}
+
+/// Whether it has few different bytes, or is a short text again and again.
+fn is_plain(bytes: &[u8]) -> bool {
+    let different = bytes.iter().collect::<HashSet<_>>().len();
+    let repeats =
+        |length: &usize| bytes.iter().zip(&bytes[*length..]).all(|(one, next)| one == next);
+    different < LEAST_DIFFERENT || (1..=LONGEST_REPEATED).any(|length| repeats(&length))
 }
 
 /// Seeds of keys, separated by commas.
@@ -53,6 +71,15 @@ pub(super) fn public_keys(text: &str) -> Result<Vec<PublicKey>, Expected> {
 /// Where a secret that was made here is kept. The name's beginning tells the embedded PostgreSQL that it is ours.
 pub fn place(config: &Config, name: &str) -> PathBuf {
     config.data_dir.join("wallstreet.secrets").join(name)
+}
+
+/// What is wrong with two secrets that are one: whoever learns it from one use has the other too.
+pub(super) fn refuse_equal(one: Option<&Secret>, other: Option<&Secret>) -> Option<&'static str> {
+    let equal = one.is_some_and(|one| other == Some(one));
+    equal.then_some(
+        "JWT_SECRET and API_KEY_SALT are the same: expected a secret of its own for each; make one with \
+         `openssl rand -hex 32`",
+    )
 }
 
 impl Config {
@@ -149,9 +176,8 @@ fn whole(text: &str) -> io::Result<String> {
 
 fn make(path: &Path) -> io::Result<()> {
     let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    // 0711 is what the embedded PostgreSQL gives the data directory: its own user passes through.
     let data_dir = dir.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    DirBuilder::new().recursive(true).mode(0o711).create(data_dir)?;
+    DirBuilder::new().recursive(true).mode(embedded_postgres::data_dir_mode()).create(data_dir)?;
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut bytes = [0_u8; LEAST_BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

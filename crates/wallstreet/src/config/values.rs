@@ -1,14 +1,14 @@
 //! From a setting's text to its value. An error says what would be right; who reads it knows the setting and the text.
 
 use ipnet::IpNet;
+use platform::postgres;
 use std::{
-    error::Error,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
-use tokio_postgres::{Config, config::Host};
+use tokio_postgres::config::Host;
 
 /// What would be right.
 pub type Expected = String;
@@ -142,24 +142,19 @@ pub fn path(text: &str) -> Result<PathBuf, Expected> {
 pub fn database(text: &str) -> Result<String, Expected> {
     let expected =
         |why| format!("a PostgreSQL address: postgres://user:password@host:5432/database ({why})");
-    match parsed(text) {
+    match postgres::parse(text) {
         Ok(config) if config.get_hosts().is_empty() => Err(expected("no host is named".to_owned())),
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => {
-            let why = error.source().map_or(error.to_string(), ToString::to_string);
-            Err(expected(why))
+        Err(platform::Error::Invalid(wrong)) => {
+            Err(expected(format!("this {}", wrong.first().map_or("", |one| &one.message))))
         }
+        Err(error) => Err(expected(error.to_string())),
     }
-}
-
-/// libpq's word for what the platform does with `require` is not in the driver's language.
-fn parsed(text: &str) -> Result<Config, tokio_postgres::Error> {
-    text.replace("sslmode=verify-full", "sslmode=require").parse()
 }
 
 /// The same without its password, for people to read.
 pub fn without_password(database: &str) -> String {
-    let Ok(config) = parsed(database) else {
+    let Ok(config) = postgres::parse(database) else {
         return "***".to_owned();
     };
     let host = match config.get_hosts().first() {

@@ -134,7 +134,8 @@ fn the_doctor_finds_an_open_sample_administrator_outside_development() {
     let home = Home::new();
     home.serve(&[]).stop();
     let secret = "0123456789abcdef0123456789abcdef";
-    let variables = [("JWT_SECRET", secret), ("API_KEY_SALT", secret), ("PORT", "0")];
+    let salt = "fedcba9876543210fedcba9876543210";
+    let variables = [("JWT_SECRET", secret), ("API_KEY_SALT", salt), ("PORT", "0")];
     let ended = home.run_with(&["doctor", "--json", "--env", "production"], &variables);
     assert_eq!(ended.code, Some(6), "{ended:#?}");
     let (found, findings) = verdicts(&ended.stdout);

@@ -4,6 +4,7 @@ use crate::product::{Ended, Home};
 use std::{collections::BTreeMap, fs};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SALT: &str = "fedcba9876543210fedcba9876543210";
 
 /// The settings by name: value and origin.
 fn shown(ended: Ended) -> BTreeMap<String, (Option<String>, String)> {
@@ -192,10 +193,35 @@ fn a_secret_on_the_command_line_is_refused() {
 #[test]
 fn a_short_secret_is_refused_outside_development_and_not_shown() {
     let variables =
-        [("JWT_SECRET", "hunter2"), ("API_KEY_SALT", SECRET), ("WALLSTREET_ENV", "staging")];
+        [("JWT_SECRET", "hunter2"), ("API_KEY_SALT", SALT), ("WALLSTREET_ENV", "staging")];
     let ended = Home::new().run_with(&["config"], &variables);
-    ended.refused(78, &["JWT_SECRET", "at least 32 bytes in staging", "openssl rand"]);
+    ended.refused(78, &["JWT_SECRET", "at least 32 bytes", "in staging", "openssl rand"]);
     assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_secret_that_is_easy_to_guess_is_refused_outside_development() {
+    let home = Home::new();
+    let (letter, words) = ("a".repeat(64), "secret12".repeat(5));
+    for easy in
+        [&letter, &words, "0101010101010101010101010101010101", "password".repeat(4).as_str()]
+    {
+        let mut variables =
+            [("JWT_SECRET", easy), ("API_KEY_SALT", SALT), ("WALLSTREET_ENV", "production")];
+        let ended = home.run_with(&["config"], &variables);
+        ended.refused(78, &["JWT_SECRET", "easy to guess", "openssl rand"]);
+        assert!(!ended.stderr.contains(easy), "{}", ended.stderr);
+        variables[2].1 = "development";
+        home.run_with(&["config"], &variables).well();
+    }
+}
+
+#[test]
+fn one_secret_for_two_purposes_is_refused_outside_development() {
+    let variables =
+        [("JWT_SECRET", SECRET), ("API_KEY_SALT", SECRET), ("WALLSTREET_ENV", "production")];
+    let ended = Home::new().run_with(&["config"], &variables);
+    ended.refused(78, &["JWT_SECRET and API_KEY_SALT are the same", "openssl rand"]);
 }
 
 #[test]
@@ -217,7 +243,7 @@ fn a_secret_is_taken_from_a_file_and_never_shown() {
     let file = home.write("secret", &format!("{SECRET}\n"));
     let variables = [
         ("JWT_SECRET_FILE", file.as_str()),
-        ("API_KEY_SALT", SECRET),
+        ("API_KEY_SALT", SALT),
         ("DATABASE_URL", "postgres://bank:hunter2@db.example.com:6432/books?sslmode=verify-full"),
         ("WALLSTREET_ENV", "production"),
     ];

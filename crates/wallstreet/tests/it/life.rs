@@ -15,6 +15,7 @@ use std::{
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SALT: &str = "fedcba9876543210fedcba9876543210";
 
 /// Whether the process runs; one that nobody has reaped yet does not.
 fn runs(pid: u32) -> bool {
@@ -129,7 +130,7 @@ fn a_terminal_that_has_gone_does_not_spoil_the_end() {
 fn production_starts_with_secrets_and_logs_json_alone() {
     let home = Home::new();
     let mut command = home.command(&["serve", "--port", "0", "--env", "production"]);
-    let server = Running::start(command.env("JWT_SECRET", SECRET).env("API_KEY_SALT", SECRET));
+    let server = Running::start(command.env("JWT_SECRET", SECRET).env("API_KEY_SALT", SALT));
     let said = server.said();
     server.stop();
     assert!(!said.contains("admin@wallstreet.com"), "{said}");

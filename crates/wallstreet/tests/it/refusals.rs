@@ -4,8 +4,9 @@ use crate::product::Home;
 use std::{fs, net::TcpListener, os::unix::fs::MetadataExt};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SALT: &str = "fedcba9876543210fedcba9876543210";
 const IN_PRODUCTION: [(&str, &str); 3] =
-    [("WALLSTREET_ENV", "production"), ("JWT_SECRET", SECRET), ("API_KEY_SALT", SECRET)];
+    [("WALLSTREET_ENV", "production"), ("JWT_SECRET", SECRET), ("API_KEY_SALT", SALT)];
 
 #[test]
 fn production_without_secrets_is_refused_and_names_them() {

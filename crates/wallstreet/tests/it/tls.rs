@@ -96,9 +96,9 @@ fn a_database_that_insists_on_tls_is_reached_verified_or_not_at_all() {
     let url =
         |mode: &str| format!("postgres://wallstreet@localhost:{}/postgres{mode}", elsewhere.port);
     let authority = home.path().join("elsewhere/server.crt").display().to_string();
-    let migrate = |mode: &str, authority: &str, wait: &str| {
+    let migrate_at = |url: String, authority: &str, wait: &str| {
         let variables = [
-            ("DATABASE_URL", url(mode)),
+            ("DATABASE_URL", url),
             ("SSL_CERT_FILE", authority.to_owned()),
             ("DB_WAIT", wait.to_owned()),
         ];
@@ -106,6 +106,7 @@ fn a_database_that_insists_on_tls_is_reached_verified_or_not_at_all() {
             variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         home.run_with(&["migrate", "up"], &variables)
     };
+    let migrate = |mode: &str, authority: &str, wait: &str| migrate_at(url(mode), authority, wait);
     for mode in ["?sslmode=require", "?sslmode=verify-full"] {
         // It listens before it lets anybody in.
         migrate(mode, &authority, "30s").well();
@@ -119,5 +120,21 @@ fn a_database_that_insists_on_tls_is_reached_verified_or_not_at_all() {
         let unknown = migrate("?sslmode=require", authority, "1s");
         assert_ne!(unknown.code, Some(0), "{unknown:#?}");
         assert!(unknown.stderr.contains("certificate"), "{}", unknown.stderr);
+    }
+    // A file of its own, in either form.
+    migrate(&format!("?sslmode=verify-full&sslrootcert={authority}"), &other, "1s").well();
+    let port = elsewhere.port;
+    let by_address = |mode: &str| {
+        format!("host=127.0.0.1 port={port} user=wallstreet dbname=postgres sslmode={mode}")
+    };
+    // The certificate is for another name.
+    let rooted = |mode: &str| by_address(&format!("{mode} sslrootcert='{authority}'"));
+    migrate_at(rooted("verify-ca"), &other, "1s").well();
+    let wrong = migrate_at(rooted("verify-full"), &other, "1s");
+    assert!(wrong.stderr.contains("certificate"), "{}", wrong.stderr);
+    let unknown = migrate_at(by_address("verify-ca"), &other, "1s");
+    assert!(unknown.stderr.contains("certificate"), "{}", unknown.stderr);
+    for mode in ["prefer", "allow"] {
+        migrate_at(by_address(mode), &other, "1s").well();
     }
 }
