@@ -151,7 +151,7 @@ impl World {
     /// What hangs on transactions, in every shape that is printed in another way.
     async fn words(&self) {
         let metadata = Metadata::parse(
-            r#"{"b":1e2, "aa": [1.50, -0.0, 12e-3, 1.25E+1, {"x":null,"x":true}], "a":"\u00e9\n\u001f\"\\/" }"#,
+            r#"{"b":1e2, "aa": [1.50, -0.0, 12e-3, 1.25E+1, {"x":null,"y":true}], "a":"\u00e9\n\u001f\"\\/" }"#,
         );
         let words = Draft {
             description: Description::parse("rent | \"May\"\n").ok(),
