@@ -5,13 +5,14 @@
 //! server's time under load.
 
 use crate::{
-    App, Routes,
+    App,
     admission::{self, Operations},
     caller, envelope, limits,
     query::{self, Unqueried},
     shield,
 };
 use axum::{
+    Router,
     extract::{MatchedPath, Request},
     middleware,
     response::Response,
@@ -36,7 +37,7 @@ where
 }
 
 /// The outermost: what every request is given and every answer carries.
-pub(crate) async fn outside(app: App, request: Request, routes: Routes) -> Response {
+pub(crate) async fn outside(app: App, request: Request, routes: Router) -> Response {
     let next = |request| routes.oneshot(request).map(|Ok(response)| response);
     envelope::frame(app, request, next).await
 }

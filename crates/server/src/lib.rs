@@ -42,10 +42,9 @@ use admission::Operations;
 use api::metrics::Requests;
 use axum::{
     Router,
-    extract::{FromRef, Request},
+    extract::FromRef,
     http::{HeaderValue, header},
     middleware,
-    response::Response,
 };
 use budget::Budget;
 use futures_util::FutureExt;
@@ -61,7 +60,7 @@ use std::{
     },
     time::Duration,
 };
-use tower::{Layer, service_fn, util::BoxCloneSyncService};
+use tower::service_fn;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 /// What the operator decides about HTTP.
@@ -166,19 +165,16 @@ pub fn errors() -> String {
     catalogue::page()
 }
 
-/// What [`front::outside`] stands around. That is no layer of the router: there each step
-/// would be copied for every request, with everything inside it.
-type Routes = BoxCloneSyncService<Request, Response, Infallible>;
-
 /// Health and metrics alone.
-fn assemble_health(app: &App) -> Routes {
-    let routes: Router = Router::from(routes::open())
+fn assemble_health(app: &App) -> Router {
+    Router::from(routes::open())
         .route_layer(middleware::from_fn(admission::only_without_body))
-        .with_state(app.clone());
-    Routes::new(routes)
+        .with_state(app.clone())
 }
 
-fn assemble(app: &App) -> Routes {
+/// The routes of the API. [`front::outside`] stands before them and not in them: a layer is
+/// copied for every request, with everything inside it.
+fn assemble(app: &App) -> Router {
     let attempts = middleware::from_fn_with_state(app.clone(), limits::attempts);
     let mut tried = HashSet::new();
     let table = routes::table(|doors| {
@@ -196,8 +192,7 @@ fn assemble(app: &App) -> Routes {
     let inside = middleware::from_fn(move |request, next| {
         front::inside(within.clone(), (unqueried.clone(), operations.clone()), request, next)
     });
-    let routes: Router = router.layer(inside).with_state(app.clone());
-    Routes::new(cors(&app.settings.cors_origins).layer(routes))
+    router.layer(inside).layer(cors(&app.settings.cors_origins)).with_state(app.clone())
 }
 
 /// Cookies play no part here, so credentials are never allowed.

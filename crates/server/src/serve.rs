@@ -3,12 +3,13 @@
 //! Who gets in is the business of [`crate::places`].
 
 use crate::{
-    App, Routes, Settings, assemble, assemble_health, envelope, front,
+    App, Settings, assemble, assemble_health, envelope, front,
     linger::Lingering,
     places::{Doing, Guest, Place, Places},
     problem::Problem,
 };
 use axum::{
+    Router,
     body::{Body, Bytes, HttpBody},
     extract::ConnectInfo,
     http::{HeaderValue, StatusCode, header},
@@ -113,7 +114,7 @@ pub async fn serve(
 /// What answers at one port.
 struct Server {
     app: App,
-    routes: Routes,
+    routes: Router,
     places: Arc<Places>,
 }
 
@@ -145,7 +146,7 @@ impl Server {
 /// One connection.
 struct Visit {
     app: App,
-    routes: Routes,
+    routes: Router,
     peer: SocketAddr,
     place: Place,
     /// What nobody read of the last body, if that is worth reading.

@@ -104,12 +104,14 @@ async fn assert_holds(document: &Document, database: &Database) {
         for query in [KEYS, INDEXES, TRIGGERS] {
             let ours = list(database, query, table).await;
             for documented in list(&model, query, table).await {
-                // An index of that name may have more columns behind the documented ones.
-                let wider = documented.strip_suffix(')').map(|start| format!("{start}, "));
-                let is_there = |one: &String| {
-                    *one == documented || wider.as_ref().is_some_and(|start| one.starts_with(start))
+                // Migration 018 adds the order of lists to one of them, and to no other.
+                let wanted = if documented.starts_with("CREATE INDEX idx_transactions_account_id ")
+                {
+                    documented.replace("(account_id)", "(account_id, created_at DESC, id DESC)")
+                } else {
+                    documented.clone()
                 };
-                assert!(ours.iter().any(is_there), "{table} lacks {documented}, has {ours:#?}");
+                assert!(ours.contains(&wanted), "{table} lacks {wanted}, has {ours:#?}");
                 indexes += usize::from(documented.starts_with("CREATE INDEX idx_"));
                 triggers += usize::from(documented.starts_with("CREATE TRIGGER"));
             }

@@ -134,6 +134,7 @@ async fn pages_of_an_allowed_origin_may_call_and_no_others() {
     access-control-allow-methods: GET,POST,PUT,PATCH,DELETE
     access-control-allow-origin: https://app.example.com
     access-control-max-age: 600
+    allow: GET,HEAD,POST
     cache-control: no-store
     content-security-policy: default-src 'none'; frame-ancestors 'none'
     cross-origin-opener-policy: same-origin
